@@ -1,0 +1,95 @@
+//! What a commit may change.
+
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Grant, Role, User};
+use crate::definition::DatasetDefinition;
+use crate::ids::{DatasetName, GrantId, UserName};
+use crate::organisation::{Node, Organisation};
+use crate::version::{DatasetVersion, Delivery};
+
+/// A new version of a dataset, with the delivery that made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publication {
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// The version it is built on, 0 for none; a conflict when it is not the current one any more.
+    pub base_version: u64,
+    /// The new version, its number one more than the base's.
+    pub version: DatasetVersion,
+    /// The delivery; its slices replace those that are live.
+    pub delivery: Option<Delivery>,
+}
+
+/// One change of the catalog.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Describes this catalog's node.
+    PutNode(Node),
+    /// Records an organisation, or changes what is recorded.
+    PutOrganisation(Organisation),
+    /// Makes or changes a role.
+    PutRole(Role),
+    /// Makes or changes a user.
+    PutUser(User),
+    /// Removes a user, and the grants to that user.
+    RemoveUser(UserName),
+    /// Makes a grant.
+    PutGrant(Grant),
+    /// Ends a grant.
+    RevokeGrant(GrantId),
+    /// Defines a dataset, or a new revision of it.
+    ApplyDataset(Box<DatasetDefinition>),
+    /// Publishes a version of a dataset.
+    Publish(Box<Publication>),
+}
+
+impl Change {
+    /// What it touches: two commits conflict when both touch the same.
+    pub(crate) fn key(&self) -> String {
+        match self {
+            Self::PutNode(_) => "the node".to_owned(),
+            Self::PutOrganisation(organisation) => format!("organisation {}", organisation.code),
+            Self::PutRole(role) => format!("role {}", role.name),
+            Self::PutUser(user) => format!("user {}", user.name),
+            Self::RemoveUser(name) => format!("user {name}"),
+            Self::PutGrant(grant) => format!("grant {}", grant.id),
+            Self::RevokeGrant(id) => format!("grant {id}"),
+            Self::ApplyDataset(definition) => format!("dataset {}", definition.name),
+            Self::Publish(publication) => format!("dataset {}", publication.dataset),
+        }
+    }
+
+    /// The change in a few words.
+    pub(crate) fn summary(&self) -> String {
+        match self {
+            Self::PutNode(node) => format!("describe node {}", node.id),
+            Self::PutOrganisation(_) | Self::PutRole(_) | Self::PutUser(_) | Self::PutGrant(_) => {
+                format!("put {}", self.key())
+            }
+            Self::RemoveUser(_) => format!("remove {}", self.key()),
+            Self::RevokeGrant(_) => format!("revoke {}", self.key()),
+            Self::ApplyDataset(definition) => format!("define {}", definition.name),
+            Self::Publish(publication) => {
+                format!("publish {} version {}", publication.dataset, publication.version.number)
+            }
+        }
+    }
+
+    /// The dataset it is about.
+    pub(crate) fn dataset(&self) -> Option<&DatasetName> {
+        match self {
+            Self::ApplyDataset(definition) => Some(&definition.name),
+            Self::Publish(publication) => Some(&publication.dataset),
+            Self::PutGrant(grant) => Some(&grant.dataset),
+            Self::PutNode(_)
+            | Self::PutOrganisation(_)
+            | Self::PutRole(_)
+            | Self::PutUser(_)
+            | Self::RemoveUser(_)
+            | Self::RevokeGrant(_) => None,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The catalog: what datasets exist, who answers for them, who may ask, and which version of each is published.
+//!
+//! Everything is kept in one object store as a log of commits. A [`Snapshot`] is one immutable state of the whole catalog; a
+//! query runs against exactly one. This crate knows policy as data (share types, grants) and decides nothing with it; it
+//! knows neither SQL nor the wire.
+
+mod access;
+mod as_of;
+mod catalog;
+mod change;
+mod codes;
+mod definition;
+mod entry;
+mod error;
+mod evolution;
+mod ids;
+mod item;
+mod item_type;
+mod log;
+mod organisation;
+mod password;
+mod snapshot;
+mod store;
+mod text;
+mod version;
+mod vocabulary;
+
+pub use access::{Grant, Grantee, Principal, Role, User};
+pub use as_of::AsOf;
+pub use catalog::{Catalog, CommitSummary};
+pub use change::{Change, Publication};
+pub use codes::{OrganisationCode, RegionCode, ResourceCode};
+pub use definition::{DatasetDefinition, Layout};
+pub use entry::{CatalogEntry, Licence, QualityDimension, QualityMeasurement, Region, Share};
+pub use error::{CatalogError, ErrorClass, Result};
+pub use ids::{
+    DatasetName, DeliveryId, Digest, GrantId, ItemName, NodeId, RoleName, SchemaName, SnapshotId, UserName,
+};
+pub use item::{CodeList, Item};
+pub use item_type::ItemType;
+pub use organisation::{Node, Organisation};
+pub use password::PasswordHash;
+pub use snapshot::{DatasetState, Snapshot};
+pub use store::Store;
+pub use text::LocalText;
+pub use version::{DatasetVersion, DeliveredFile, Delivery, SliceKey};
+pub use vocabulary::{Grade, ItemRole, Mask, NodeKind, OpenType, ShareMode, UpdateCycle};

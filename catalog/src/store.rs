@@ -1,0 +1,212 @@
+//! The one object store that holds everything durable: opened by URL, rooted at the URL's folder.
+
+mod durable;
+
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, RetryConfig};
+use url::Url;
+
+use crate::error::{CatalogError, Result};
+use crate::ids::DatasetName;
+use durable::DurableFolder;
+
+/// Retries of one request to a cloud store: enough for a hiccup, short enough that a person still waits.
+const MAX_RETRIES: usize = 6;
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An opened store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    objects: Arc<dyn ObjectStore>,
+    url: Url,
+}
+
+impl Store {
+    /// Opens a store for what is to be made in it: as [`Store::open`], and a missing local folder is made.
+    ///
+    /// # Errors
+    /// As for [`Store::open`].
+    pub fn create(url: &str) -> Result<Self> {
+        let parsed = parse_url(url)?;
+        if parsed.scheme() == "file"
+            && let Ok(folder) = parsed.to_file_path()
+        {
+            std::fs::create_dir_all(&folder).map_err(|error| CatalogError::Unavailable {
+                url: parsed.to_string(),
+                doing: "making its folder".to_owned(),
+                source: object_store::Error::Generic { store: "local folder", source: Box::new(error) },
+            })?;
+        }
+        Self::open(url)
+    }
+
+    /// Opens `file:///path`, a plain path, `s3://bucket/path`, `az://container/path`, `gs://bucket/path` or `memory://`.
+    ///
+    /// Cloud credentials come from the environment (`AWS_…`, `AZURE_…`, `GOOGLE_…`). Each `memory://` is a new, empty store.
+    ///
+    /// # Errors
+    /// `Invalid` for a URL that is not understood, `NotACatalog` for a local folder that is not there, `Unavailable` when
+    /// the store can't be used.
+    pub fn open(url: &str) -> Result<Self> {
+        let url = parse_url(url)?;
+        let failed = |source| CatalogError::Unavailable {
+            url: url.to_string(),
+            doing: "opening it".to_owned(),
+            source,
+        };
+        let retry =
+            RetryConfig { max_retries: MAX_RETRIES, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() };
+        let objects: Arc<dyn ObjectStore> = match url.scheme() {
+            "file" => {
+                let folder =
+                    url.to_file_path().map_err(|()| wrong_url(url.as_str(), "it is no local path"))?;
+                if !folder.is_dir() && !folder.is_file() {
+                    return Err(CatalogError::NotACatalog { url: url.to_string() });
+                }
+                Arc::new(DurableFolder::open(&folder).map_err(failed)?)
+            }
+            "memory" => Arc::new(InMemory::new()),
+            "s3" => {
+                let builder = AmazonS3Builder::from_env().with_url(url.as_str()).with_retry(retry);
+                below(builder.build().map_err(failed)?, &url)?
+            }
+            "az" => {
+                let builder = MicrosoftAzureBuilder::from_env().with_url(url.as_str()).with_retry(retry);
+                below(builder.build().map_err(failed)?, &url)?
+            }
+            "gs" => {
+                let builder = GoogleCloudStorageBuilder::from_env().with_url(url.as_str()).with_retry(retry);
+                below(builder.build().map_err(failed)?, &url)?
+            }
+            other => return Err(wrong_url(url.as_str(), &format!("stores are {SCHEMES}, not {other}://"))),
+        };
+        Ok(Self { objects, url })
+    }
+
+    /// A store around objects that a test provides.
+    #[cfg(test)]
+    pub(crate) fn of(objects: Arc<dyn ObjectStore>, url: &str) -> Self {
+        Self { objects, url: parse_url(url).unwrap() }
+    }
+
+    /// The objects, with paths from the store's root. Creation is atomic; on a local disk, what was written is synced.
+    #[must_use]
+    pub fn objects(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.objects)
+    }
+
+    /// Where the store is; holds no secrets.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Folder of the Delta table with a dataset's rows.
+    #[must_use]
+    pub fn data_path(&self, name: &DatasetName) -> Path {
+        Path::from_iter(["data", name.schema(), name.name()])
+    }
+
+    /// Folder of the Delta table with a dataset's rejected rows.
+    #[must_use]
+    pub fn rejects_path(&self, name: &DatasetName) -> Path {
+        Path::from_iter(["rejects", name.schema(), name.name()])
+    }
+
+    /// Folder of the audit records.
+    #[must_use]
+    pub fn audit_path(&self) -> Path {
+        Path::from("audit")
+    }
+
+    /// Whether a failed request has certainly ended: in this process or on this machine's disk.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.url.scheme(), "file" | "memory")
+    }
+}
+
+const SCHEMES: &str =
+    "file:///path, a plain path, s3://bucket/path, az://container/path, gs://bucket/path and memory://";
+
+fn wrong_url(url: &str, reason: &str) -> CatalogError {
+    CatalogError::invalid(format!("store `{url}`"), reason)
+}
+
+fn parse_url(text: &str) -> Result<Url> {
+    if text.trim().is_empty() {
+        return Err(wrong_url(text, &format!("it is empty; stores are {SCHEMES}")));
+    }
+    if !text.contains("://") {
+        return folder_url(text);
+    }
+    // The text itself may hold a secret: it is not repeated.
+    let url = Url::parse(text).map_err(|error| wrong_url("…", &format!("it is no URL: {error}")))?;
+    let has_secret = !url.username().is_empty() || url.password().is_some() || url.query().is_some();
+    if has_secret {
+        return Err(wrong_url(
+            "…",
+            "leave user, password and ? out of it; credentials come from the environment",
+        ));
+    }
+    if matches!(url.scheme(), "s3" | "az" | "gs") && url.host_str().is_none_or(str::is_empty) {
+        return Err(wrong_url(text, &format!("it names no bucket; stores are {SCHEMES}")));
+    }
+    Ok(url)
+}
+
+fn folder_url(text: &str) -> Result<Url> {
+    let path: PathBuf = std::path::absolute(FilePath::new(text))
+        .map_err(|error| wrong_url(text, &format!("it is no usable path: {error}")))?;
+    Url::from_directory_path(&path).map_err(|()| wrong_url(text, "it is no usable path"))
+}
+
+/// The part of a bucket below the URL's path.
+fn below(bucket: impl ObjectStore, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+    let path =
+        Path::from_url_path(url.path()).map_err(|error| wrong_url(url.as_str(), &error.to_string()))?;
+    Ok(if path.as_ref().is_empty() { Arc::new(bucket) } else { Arc::new(PrefixStore::new(bucket, path)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_understood_or_refused() {
+        assert!(Store::open("memory://").is_ok());
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("新");
+        assert!(matches!(Store::open(missing.to_str().unwrap()), Err(CatalogError::NotACatalog { .. })));
+        assert!(!missing.exists());
+        let store = Store::create(missing.to_str().unwrap()).unwrap();
+        assert_eq!(store.url().scheme(), "file");
+        for (wrong, says) in [
+            ("", "empty"),
+            ("ftp://host/x", "not ftp"),
+            ("s3://", "names no bucket"),
+            ("s3://key:secret@bucket/x", "environment"),
+            ("az://c/x?sig=secret", "environment"),
+        ] {
+            let error = Store::open(wrong).unwrap_err().to_string();
+            assert!(error.contains(says) && !error.contains("secret"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn tables_have_their_folders() {
+        let store = Store::open("memory://").unwrap();
+        let name = "health.city".parse().unwrap();
+        assert_eq!(store.data_path(&name).as_ref(), "data/health/city");
+        assert_eq!(store.rejects_path(&name).as_ref(), "rejects/health/city");
+        assert_eq!(store.audit_path().as_ref(), "audit");
+    }
+}

@@ -1,0 +1,42 @@
+//! A dataset's table: sorted Parquet files and the Delta log over them.
+//!
+//! The walk comes here twice: accepted rows become data files (`writer`), which no reader sees, and
+//! publication makes the Delta log point at exactly the target list of files (`delta`). Nothing here
+//! decides which rows are accepted or which version is published.
+
+mod delta;
+mod encode;
+mod read;
+mod replace;
+mod slices;
+mod statistics;
+mod storage;
+mod upload;
+mod values;
+mod writer;
+
+use std::collections::BTreeMap;
+
+pub(crate) use delta::{DeltaTable, TableShape};
+pub(crate) use replace::keep_other_slices;
+pub(crate) use slices::SliceIndex;
+pub(crate) use storage::{stored_schema, to_stored};
+pub(crate) use values::distinct_values;
+pub(crate) use writer::{FileSpec, TableWriter};
+
+/// One data file of a table version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TableFile {
+    /// Path inside the table's folder.
+    pub(crate) path: String,
+    pub(crate) size_bytes: u64,
+    pub(crate) rows: u64,
+    /// Milliseconds since the epoch.
+    pub(crate) modified_ms: i64,
+    pub(crate) partition: BTreeMap<String, Option<String>>,
+    /// Delta's statistics of the file, as JSON.
+    pub(crate) stats: String,
+}
+
+/// Files by their path: the content of a table version.
+pub(crate) type FileSet = BTreeMap<String, TableFile>;

@@ -1,0 +1,88 @@
+//! Reading data files back: for code lists and for rewriting files whose slices are replaced.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+
+use super::TableFile;
+use crate::{DatasetsError, Result};
+
+/// Rows of one batch.
+const BATCH_ROWS: usize = 8192;
+
+/// Streams a file's rows; with columns named, only those, in the file's order.
+///
+/// # Errors
+/// The store's errors; a damaged file.
+pub(super) async fn batches(
+    store: &Arc<dyn ObjectStore>,
+    folder: &Path,
+    file: &TableFile,
+    columns: Option<&[String]>,
+) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    let path = Path::parse(format!("{folder}/{}", file.path)).map_err(|source| DatasetsError::Store {
+        action: format!("reading {}", file.path),
+        source: source.into(),
+    })?;
+    let reader = StoreReader { store: Arc::clone(store), path, size_bytes: file.size_bytes };
+    let mut builder = ParquetRecordBatchStreamBuilder::new(reader).await?.with_batch_size(BATCH_ROWS);
+    if let Some(columns) = columns {
+        let names = columns.iter().map(String::as_str);
+        let mask = ProjectionMask::columns(builder.parquet_schema(), names);
+        builder = builder.with_projection(mask);
+    }
+    Ok(builder.build()?.map_err(DatasetsError::from).boxed())
+}
+
+/// Ranges of one object, as Parquet's reader asks for them.
+struct StoreReader {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    size_bytes: u64,
+}
+
+impl AsyncFileReader for StoreReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        let read = async move {
+            self.store
+                .get_range(&self.path, range)
+                .await
+                .map_err(|error| ParquetError::External(error.into()))
+        };
+        read.boxed()
+    }
+
+    fn get_byte_ranges(
+        &mut self,
+        ranges: Vec<Range<u64>>,
+    ) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
+        let read = async move {
+            self.store
+                .get_ranges(&self.path, &ranges)
+                .await
+                .map_err(|error| ParquetError::External(error.into()))
+        };
+        read.boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+        let size_bytes = self.size_bytes;
+        async move { Ok(Arc::new(ParquetMetaDataReader::new().load_and_finish(self, size_bytes).await?)) }
+            .boxed()
+    }
+}

@@ -1,0 +1,52 @@
+//! The limits of an engine. Passed down from the command line or the configuration file; no globals.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+const MIB: usize = 1024 * 1024;
+
+/// Limits and sizes of an engine.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Memory that all running queries share, beyond which they spill.
+    pub memory_bytes: usize,
+    /// Folder for spilled data; the system's temporary folder when absent.
+    pub spill_dir: Option<PathBuf>,
+    /// Disk space that all running queries may spill.
+    pub spill_bytes: u64,
+    /// Queries that run at once.
+    pub max_running: usize,
+    /// Queries that may wait for one of those places; further ones are refused.
+    pub max_waiting: usize,
+    /// How long a query waits for a place.
+    pub queue_timeout: Duration,
+    /// How long a query may run, from its admission to its last row.
+    pub query_timeout: Duration,
+    /// How long planning may take, once for the logical and once for the physical plan.
+    pub planning_timeout: Duration,
+    /// Longest statement.
+    pub max_sql_bytes: usize,
+    /// Parallelism of one query, and worker threads of the engine.
+    pub target_partitions: usize,
+    /// Rows of a batch.
+    pub batch_rows: usize,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self {
+            memory_bytes: 2048 * MIB,
+            spill_dir: None,
+            spill_bytes: 32 * 1024 * MIB as u64,
+            max_running: cores.saturating_mul(4).max(8),
+            max_waiting: 256,
+            queue_timeout: Duration::from_secs(30),
+            query_timeout: Duration::from_secs(600),
+            planning_timeout: Duration::from_secs(20),
+            max_sql_bytes: MIB / 4,
+            target_partitions: cores,
+            batch_rows: 8192,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Engine: what all queries share, and the entrance to the walk.
+
+use crate::admission::Admission;
+use crate::audit::{AuditLog, Outcome, Record};
+use crate::config::EngineConfig;
+use crate::error::{EngineError, Result};
+use crate::execute::CpuRuntime;
+use crate::plan::{self, LocalCatalog, Planned, Planners, Prepared, Visible, Work};
+use crate::policy::Grants;
+use crate::request::QueryRequest;
+use crate::session::{self, StoreOnIo};
+use crate::table::TableCache;
+use basin_catalog::{AsOf, Catalog, Principal};
+use chrono::Utc;
+use datafusion::execution::session_state::SessionState;
+use object_store::ObjectStore;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// Runs SQL against the snapshots of a catalog. Cheap to clone: clones share everything.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// What the rooms share. Nothing in it changes what a query answers.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) catalog: Catalog,
+    pub(crate) config: EngineConfig,
+    pub(crate) io: Handle,
+    pub(crate) cpu: CpuRuntime,
+    pub(crate) template: SessionState,
+    pub(crate) cache: Arc<TableCache>,
+    pub(crate) audit: Arc<AuditLog>,
+    pub(crate) admission: Admission,
+    pub(crate) planners: Planners,
+}
+
+impl Engine {
+    /// Starts an engine. The runtime that this is called on becomes its I/O runtime; computing happens on
+    /// threads of its own.
+    ///
+    /// # Errors
+    /// Internal when called outside a tokio runtime or when threads can't be started.
+    pub fn new(catalog: Catalog, config: EngineConfig) -> Result<Self> {
+        let io = Handle::try_current()
+            .map_err(|error| EngineError::internal("starting the engine outside a runtime", error))?;
+        let store = catalog.store().objects();
+        let read_only: Arc<dyn ObjectStore> = Arc::new(StoreOnIo::new(Arc::clone(&store), io.clone()));
+        let env = session::runtime_env(&config, Arc::clone(&read_only))?;
+        let template = session::template(&config, Arc::clone(&env));
+        let audit = AuditLog::start(store, catalog.store().audit_path(), &io);
+        let cores = config.target_partitions;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                cpu: CpuRuntime::start(cores)?,
+                cache: Arc::new(TableCache::new(read_only, env, io.clone())),
+                template,
+                audit: Arc::new(audit),
+                admission: Admission::new(&config),
+                planners: Planners::new(cores, io.clone(), config.planning_timeout),
+                catalog,
+                config,
+                io,
+            }),
+        })
+    }
+
+    /// Returns the catalog.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.shared.catalog
+    }
+
+    /// Returns the number of queries that could start at once.
+    #[must_use]
+    pub fn free_places(&self) -> usize {
+        self.shared.admission.free()
+    }
+
+    /// Plans a read-only statement with the values of its parameters.
+    ///
+    /// # Errors
+    /// What is wrong with the statement, its parameters or the names in it.
+    #[tracing::instrument(name = "plan", skip_all, fields(query_id = %request.query_id))]
+    pub async fn plan(&self, request: QueryRequest) -> Result<Planned> {
+        let mut audit = self.shared.audit.open(Record::of(&request))?;
+        let longest = self.shared.config.query_timeout;
+        let timeout = request.timeout.map_or(longest, |asked| asked.min(longest));
+        let QueryRequest { query_id, parameters, .. } = request.clone();
+        let planned = async {
+            let work = self.work(request).await?;
+            self.shared.planners.run(plan::plan(work, parameters)).await
+        };
+        match planned.await {
+            Ok(plan) => Ok(Planned::new(query_id, plan, timeout, audit, Arc::clone(&self.shared))),
+            Err(error) => {
+                audit.close(Outcome::of(&error));
+                Err(log_internal(error))
+            }
+        }
+    }
+
+    /// Plans a statement without the values of its parameters. Nothing is executed, nothing audited.
+    ///
+    /// # Errors
+    /// What is wrong with the statement or the names in it.
+    #[tracing::instrument(name = "prepare", skip_all, fields(query_id = %request.query_id))]
+    pub async fn prepare(&self, request: QueryRequest) -> Result<Prepared> {
+        let work = self.work(request).await?;
+        let snapshot = Arc::clone(work.local.grants.snapshot());
+        let (schema, parameters) =
+            self.shared.planners.run(plan::prepare(work)).await.map_err(log_internal)?;
+        Ok(Prepared { schema, parameters, is_update: false, snapshot })
+    }
+
+    /// Lists what a principal may query, under the same grants as planning.
+    ///
+    /// # Errors
+    /// The catalog's errors.
+    pub async fn visible(&self, principal: &Principal, as_of: &AsOf) -> Result<Visible> {
+        Visible::of(self.local(principal, as_of).await?).await
+    }
+
+    /// Stops admitting queries and stores the audit records of those that ended. Call it when the streams
+    /// have ended or are dropped.
+    ///
+    /// # Errors
+    /// The store's errors.
+    pub async fn close(&self) -> Result<()> {
+        self.shared.admission.close();
+        self.shared.audit.flush().await
+    }
+
+    async fn work(&self, request: QueryRequest) -> Result<Work> {
+        let max_bytes = self.shared.config.max_sql_bytes;
+        Ok(Work {
+            local: self.local(&request.principal, &request.as_of).await?,
+            sql: request.sql,
+            max_bytes,
+            template: self.shared.template.clone(),
+        })
+    }
+
+    async fn local(&self, principal: &Principal, as_of: &AsOf) -> Result<LocalCatalog> {
+        let policy = self.shared.catalog.latest().await?;
+        let data = match as_of {
+            AsOf::Latest => Arc::clone(&policy),
+            AsOf::Snapshot(_) | AsOf::At(_) => self.shared.catalog.as_of(as_of).await?,
+        };
+        Ok(LocalCatalog {
+            grants: Arc::new(Grants::of(principal, data, policy, Utc::now())),
+            catalog: self.shared.catalog.clone(),
+            cache: Arc::clone(&self.shared.cache),
+            audit: Arc::clone(&self.shared.audit),
+            described: false,
+        })
+    }
+}
+
+/// Writes to the log what the error's text keeps from its reader.
+fn log_internal(error: EngineError) -> EngineError {
+    if let EngineError::Internal { what, source } = &error {
+        tracing::error!(what, ?source, "planning failed");
+    }
+    error
+}

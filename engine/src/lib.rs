@@ -1,0 +1,45 @@
+//! Basin's engine: SQL against one snapshot of a catalog, as one straight walk.
+//!
+//! ```text
+//! QueryRequest ─► Planned ─► Authorized ─► Admitted ─► ResultStream
+//!               plan      policy       admission    execute
+//!                 └──────── audit: opened before, closed once ────┘
+//! ```
+//!
+//! | room | decides |
+//! |---|---|
+//! | `plan` | read-only SQL against visible tables |
+//! | `policy` | what a principal sees and reads |
+//! | `admission` | who runs, who waits, who is refused |
+//! | `execute` | nothing: it runs |
+//! | `audit` | what is remembered |
+//! | `table` | nothing: a dataset version as a Parquet scan |
+//! | `system` | nothing: catalog facts as tables |
+//! | `session` | how DataFusion is set up |
+//!
+//! It knows nothing of the wire, and authenticates nobody.
+
+mod admission;
+mod audit;
+mod cancel;
+mod config;
+mod engine;
+mod error;
+mod execute;
+mod output;
+mod plan;
+mod policy;
+mod request;
+mod session;
+mod system;
+mod table;
+
+pub use admission::Admitted;
+pub use config::EngineConfig;
+pub use datafusion::scalar::ScalarValue;
+pub use engine::Engine;
+pub use error::{EngineError, Result};
+pub use execute::ResultStream;
+pub use plan::{Planned, Prepared, Provenance, TableKind, Visible, VisibleTable};
+pub use policy::Authorized;
+pub use request::{QueryId, QueryRequest};

@@ -1,0 +1,25 @@
+//! Plan: `QueryRequest` -> `Planned`. Read-only SQL against one snapshot and only what its principal sees.
+//!
+//! In order: `parse` (limits, one statement, placeholders), `readonly` (what may be said at all), `names`
+//! (which tables are meant; hidden and absent alike), `providers` (those tables for DataFusion),
+//! `parameters`, `explain`; `statement` walks them on a thread of `worker`. It does not decide what is
+//! visible (policy), nor optimise or run anything (execute).
+
+mod explain;
+mod names;
+mod parameters;
+mod parse;
+mod planned;
+mod providers;
+mod readonly;
+mod statement;
+mod visible;
+mod worker;
+
+pub(crate) use parse::syntax_error;
+pub(crate) use planned::PlannedParts;
+pub use planned::{Planned, Prepared, Provenance};
+pub(crate) use providers::{DatasetTable, LocalCatalog, ScanOf, is_granted};
+pub(crate) use statement::{Work, plan, prepare};
+pub use visible::{TableKind, Visible, VisibleTable};
+pub(crate) use worker::Planners;

@@ -1,0 +1,99 @@
+//! Parameters: their inferred types, and their values put in place of the placeholders.
+
+use crate::error::{EngineError, Result};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::ParamValues;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::logical_expr::expr::Placeholder;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::scalar::ScalarValue;
+use std::collections::BTreeMap;
+
+/// Types of the parameters by number, from 1; `None` where nothing tells.
+pub(super) type Types = BTreeMap<usize, Option<DataType>>;
+
+/// Infers the types of a plan's parameters.
+pub(super) fn infer(plan: &LogicalPlan) -> Result<Types> {
+    let mut types = Types::new();
+    for name in plan.get_parameter_names()? {
+        types.insert(number(&name)?, None);
+    }
+    // Parameters that are used with several types have none of their own.
+    for (name, inferred) in plan.get_parameter_types().unwrap_or_default() {
+        types.insert(number(&name)?, inferred.filter(|data_type| !data_type.is_null()));
+    }
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Limit(limit) = node {
+            for expr in [&limit.skip, &limit.fetch].into_iter().flatten() {
+                if let Expr::Placeholder(Placeholder { id, .. }) = expr.as_ref() {
+                    types.insert(number(id)?, Some(DataType::Int64));
+                }
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(types)
+}
+
+fn number(name: &str) -> Result<usize> {
+    name.strip_prefix('$')
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(|| EngineError::sql(format!("{name} is no parameter: write ? or $1, $2, …")))
+}
+
+/// Describes the parameters as columns `$1`, `$2` …; the type is Null where nothing tells.
+pub(super) fn schema(types: &Types) -> Schema {
+    let last = types.keys().next_back().copied().unwrap_or_default();
+    let field = |number: usize| {
+        let inferred = types.get(&number).cloned().flatten().unwrap_or(DataType::Null);
+        let plain = crate::output::plain_type(&inferred);
+        Field::new(format!("${number}"), plain, true)
+    };
+    Schema::new((1..=last).map(field).collect::<Vec<_>>())
+}
+
+/// Puts values in place of the placeholders.
+pub(super) fn bind(plan: LogicalPlan, types: &Types, values: Vec<ScalarValue>) -> Result<LogicalPlan> {
+    let wanted = types.keys().next_back().copied().unwrap_or_default();
+    if values.len() != wanted {
+        return Err(EngineError::InvalidParameter(format!(
+            "the statement has {wanted} parameters and {} values were given",
+            values.len()
+        )));
+    }
+    if values.is_empty() {
+        return Ok(plan);
+    }
+    let fitted: Vec<ScalarValue> = values
+        .into_iter()
+        .zip(1..)
+        .map(|(value, number)| fit(value, types.get(&number).cloned().flatten(), number))
+        .collect::<Result<_>>()?;
+    Ok(plan.with_param_values(ParamValues::from(fitted))?)
+}
+
+/// Casts a value to the inferred type where that loses nothing; other values bind as they arrive and the
+/// planner's usual coercions apply.
+fn fit(value: ScalarValue, wanted: Option<DataType>, number: usize) -> Result<ScalarValue> {
+    let Some(wanted) = wanted else { return Ok(value) };
+    let given = value.data_type();
+    if given == wanted {
+        return Ok(value);
+    }
+    if value.is_null() {
+        return Ok(ScalarValue::try_from(&wanted)?);
+    }
+    let text =
+        |data_type: &DataType| matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    let whole = given.is_integer() && wanted.is_integer();
+    if !(text(&given) || whole) {
+        return Ok(value);
+    }
+    match value.cast_to(&wanted) {
+        Ok(cast) if !cast.is_null() => Ok(cast),
+        _ => Err(EngineError::InvalidParameter(format!(
+            "parameter {number} should be of type {}: {value} is none",
+            crate::output::plain_type(&wanted)
+        ))),
+    }
+}

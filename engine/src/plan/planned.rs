@@ -1,0 +1,161 @@
+//! Planned: an analysed plan that nobody authorised yet, and what was learnt on the way.
+
+use super::statement::Plan;
+use crate::audit::AuditEntry;
+use crate::engine::Shared;
+use crate::policy::Grants;
+use crate::request::QueryId;
+use basin_catalog::{DatasetName, OrganisationCode, Snapshot};
+use chrono::NaiveDate;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where a result comes from: one dataset that the query reads.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Provenance {
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// Its version; none when nothing was pooled yet.
+    pub version: Option<u64>,
+    /// Who provides it.
+    pub provider: OrganisationCode,
+    /// Under which licence.
+    pub licence: String,
+    /// When it was issued.
+    pub issued: NaiveDate,
+}
+
+/// A read-only plan against visible datasets. It can't be executed before it is authorised:
+///
+/// ```compile_fail,E0599
+/// fn skip_the_policy(planned: basin_engine::Planned) {
+///     let _ = planned.execute();
+/// }
+/// ```
+///
+/// ```compile_fail,E0599
+/// async fn skip_admission(authorized: basin_engine::Authorized) {
+///     let _ = authorized.execute();
+/// }
+/// ```
+///
+/// ```
+/// async fn the_walk(planned: basin_engine::Planned) -> Result<(), basin_engine::EngineError> {
+///     let _rows = planned.authorize()?.admit().await?.execute()?;
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Planned {
+    parts: PlannedParts,
+}
+
+/// What the later rooms need.
+#[derive(Debug)]
+pub(crate) struct PlannedParts {
+    pub(crate) query_id: QueryId,
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) state: Arc<SessionState>,
+    pub(crate) logical: LogicalPlan,
+    pub(crate) schema: SchemaRef,
+    pub(crate) provenance: Vec<Provenance>,
+    pub(crate) timeout: Duration,
+    pub(crate) audit: AuditEntry,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Planned {
+    pub(crate) fn new(
+        query_id: QueryId,
+        plan: Plan,
+        timeout: Duration,
+        audit: AuditEntry,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let provenance = provenance(&plan);
+        let join = |texts: Vec<String>| texts.join(",");
+        audit.reads(
+            plan.grants.snapshot().id(),
+            join(plan.datasets.iter().map(ToString::to_string).collect()),
+            join(
+                plan.datasets
+                    .iter()
+                    .flat_map(|name| plan.grants.used(name))
+                    .map(ToString::to_string)
+                    .collect(),
+            ),
+        );
+        Self {
+            parts: PlannedParts {
+                query_id,
+                provenance,
+                grants: plan.grants,
+                state: plan.state,
+                logical: plan.logical,
+                schema: plan.schema,
+                timeout,
+                audit,
+                shared,
+            },
+        }
+    }
+
+    /// Returns the schema of the result, in the types that clients get.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.parts.schema)
+    }
+
+    /// Returns the snapshot that is read.
+    #[must_use]
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        self.parts.grants.snapshot()
+    }
+
+    /// Returns the identity of the query.
+    #[must_use]
+    pub fn query_id(&self) -> QueryId {
+        self.parts.query_id
+    }
+
+    /// Lists the datasets that the query reads, by name.
+    #[must_use]
+    pub fn provenance(&self) -> Vec<Provenance> {
+        self.parts.provenance.clone()
+    }
+
+    pub(crate) fn into_parts(self) -> PlannedParts {
+        self.parts
+    }
+}
+
+fn provenance(plan: &Plan) -> Vec<Provenance> {
+    let of = |name: &DatasetName| {
+        let state = plan.grants.dataset(name)?;
+        let entry = &state.definition.entry;
+        Some(Provenance {
+            dataset: name.clone(),
+            version: state.current().map(|version| version.number),
+            provider: entry.provider.clone(),
+            licence: entry.licence.to_string(),
+            issued: entry.issued,
+        })
+    };
+    plan.datasets.iter().filter_map(of).collect()
+}
+
+/// What is known of a statement whose parameters have no values yet.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Schema of the result, in the types that clients get.
+    pub schema: SchemaRef,
+    /// The parameters as columns `$1`, `$2` …; type Null where nothing tells.
+    pub parameters: Schema,
+    /// Whether the statement would change something; never.
+    pub is_update: bool,
+    /// The snapshot that it was planned against.
+    pub snapshot: Arc<Snapshot>,
+}

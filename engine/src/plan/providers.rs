@@ -1,0 +1,239 @@
+//! Providers: the tables of one snapshot, as one principal sees them, in DataFusion's terms. A table that
+//! is not visible is not there.
+
+use crate::audit::AuditLog;
+use crate::error::Result;
+use crate::policy::Grants;
+use crate::session::CATALOG;
+use crate::system::{self, REJECTS, SystemTable, SystemTableKind};
+use crate::table::{TableCache, TableKey, VersionTable, views_inside};
+use async_trait::async_trait;
+use basin_catalog::{Catalog, DatasetName, DatasetState};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::information_schema::{INFORMATION_SCHEMA, InformationSchemaProvider};
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, Session};
+use datafusion::datasource::cte_worktable::CteWorkTable;
+use datafusion::datasource::empty::EmptyTable;
+use datafusion::datasource::{TableProvider, TableType};
+use datafusion::functions_table::generate_series::GenerateSeriesTable;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Table of information_schema that would show the engine's settings.
+const SETTINGS: &str = "df_settings";
+
+/// The local catalog as one principal sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct LocalCatalog {
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) catalog: Catalog,
+    pub(crate) cache: Arc<TableCache>,
+    pub(crate) audit: Arc<AuditLog>,
+    /// Columns only, in the types that clients get: for information_schema.
+    pub(crate) described: bool,
+}
+
+impl LocalCatalog {
+    /// Returns the same catalog with columns in the types that clients get.
+    pub(super) fn described(&self) -> Self {
+        Self { described: true, ..self.clone() }
+    }
+
+    fn dataset(&self, name: &DatasetName) -> Option<Arc<dyn TableProvider>> {
+        let state = self.grants.dataset(name)?;
+        if self.described {
+            return Some(Arc::new(EmptyTable::new(state.definition.arrow_schema())));
+        }
+        let schema = views_inside(&state.definition.arrow_schema());
+        let table = self.version(name, state, schema);
+        Some(Arc::new(DatasetTable::new(Arc::new(table), ScanOf::Dataset(name.clone()), &self.grants)))
+    }
+
+    fn version(&self, name: &DatasetName, state: &DatasetState, schema: SchemaRef) -> VersionTable {
+        let current = state.current();
+        let key = current.map(|version| TableKey {
+            folder: self.catalog.store().data_path(name),
+            version: version.table_version,
+            items: SchemaRef::clone(&schema),
+        });
+        let distinct = current.map(|version| version.distinct.clone()).unwrap_or_default();
+        VersionTable::new(schema, key, distinct, Arc::clone(&self.cache))
+    }
+
+    fn system(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let table: Arc<dyn TableProvider> = match SystemTableKind::of(name) {
+            Some(kind) => Arc::new(SystemTable::new(kind, &self.grants, &self.audit)?),
+            None if name == REJECTS => system::rejects_table(&self.grants, &self.catalog, &self.cache)?,
+            None => return Ok(None),
+        };
+        if self.described {
+            let plain = crate::output::plain_schema(&table.schema());
+            return Ok(Some(Arc::new(EmptyTable::new(plain))));
+        }
+        Ok(Some(table))
+    }
+
+    fn information(&self) -> InformationSchemaProvider {
+        InformationSchemaProvider::new(Arc::new(self.described()))
+    }
+}
+
+impl CatalogProviderList for LocalCatalog {
+    fn register_catalog(&self, _: String, _: Arc<dyn CatalogProvider>) -> Option<Arc<dyn CatalogProvider>> {
+        None
+    }
+
+    fn catalog_names(&self) -> Vec<String> {
+        vec![CATALOG.to_owned()]
+    }
+
+    fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
+        (name == CATALOG).then(|| Arc::new(self.clone()) as Arc<dyn CatalogProvider>)
+    }
+}
+
+impl CatalogProvider for LocalCatalog {
+    fn schema_names(&self) -> Vec<String> {
+        let schemas = self.grants.visible().map(|(name, _)| name.schema().to_owned());
+        let all: BTreeSet<String> =
+            schemas.chain([system::SCHEMA.to_owned(), INFORMATION_SCHEMA.to_owned()]).collect();
+        all.into_iter().collect()
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        if name == INFORMATION_SCHEMA {
+            return Some(Arc::new(Information { inner: self.information() }));
+        }
+        let known =
+            name == system::SCHEMA || self.grants.visible().any(|(dataset, _)| dataset.schema() == name);
+        known.then(|| {
+            Arc::new(LocalSchema { catalog: self.clone(), name: name.to_owned() }) as Arc<dyn SchemaProvider>
+        })
+    }
+}
+
+#[derive(Debug)]
+struct LocalSchema {
+    catalog: LocalCatalog,
+    name: String,
+}
+
+#[async_trait]
+impl SchemaProvider for LocalSchema {
+    fn table_names(&self) -> Vec<String> {
+        if self.name == system::SCHEMA {
+            let names = SystemTableKind::ALL.iter().map(|kind| kind.name());
+            return names.chain([REJECTS]).map(ToOwned::to_owned).collect();
+        }
+        let visible = self.catalog.grants.visible();
+        visible
+            .filter(|(dataset, _)| dataset.schema() == self.name)
+            .map(|(dataset, _)| dataset.name().to_owned())
+            .collect()
+    }
+
+    async fn table(&self, name: &str) -> datafusion::common::Result<Option<Arc<dyn TableProvider>>> {
+        if self.name == system::SCHEMA {
+            return Ok(self.catalog.system(name)?);
+        }
+        let dataset = format!("{}.{name}", self.name).parse::<DatasetName>().ok();
+        Ok(dataset.and_then(|dataset| self.catalog.dataset(&dataset)))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.table_names().iter().any(|known| known == name)
+    }
+}
+
+/// DataFusion's information_schema without the engine's settings.
+#[derive(Debug)]
+struct Information {
+    inner: InformationSchemaProvider,
+}
+
+#[async_trait]
+impl SchemaProvider for Information {
+    fn table_names(&self) -> Vec<String> {
+        self.inner.table_names().into_iter().filter(|name| name != SETTINGS).collect()
+    }
+
+    async fn table(&self, name: &str) -> datafusion::common::Result<Option<Arc<dyn TableProvider>>> {
+        if name == SETTINGS { Ok(None) } else { self.inner.table(name).await }
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        name != SETTINGS && self.inner.table_exist(name)
+    }
+}
+
+/// What a scan reads, for the check that authorises it.
+#[derive(Debug, Clone)]
+pub(crate) enum ScanOf {
+    /// The data of a dataset.
+    Dataset(DatasetName),
+    /// The rejected rows of a dataset.
+    Rejects(DatasetName),
+    /// Nothing but columns.
+    System,
+}
+
+/// A dataset's table together with the grants it was made under.
+#[derive(Debug)]
+pub(crate) struct DatasetTable {
+    table: Arc<VersionTable>,
+    of: ScanOf,
+    grants: Arc<Grants>,
+}
+
+impl DatasetTable {
+    pub(crate) fn new(table: Arc<VersionTable>, of: ScanOf, grants: &Arc<Grants>) -> Self {
+        Self { table, of, grants: Arc::clone(grants) }
+    }
+}
+
+/// Tells whether a table may be scanned under `grants`. Kinds of tables not listed here may not.
+pub(crate) fn is_granted(provider: &dyn TableProvider, grants: &Arc<Grants>) -> bool {
+    if let Some(table) = provider.downcast_ref::<DatasetTable>() {
+        return Arc::ptr_eq(&table.grants, grants)
+            && match &table.of {
+                ScanOf::Dataset(name) | ScanOf::Rejects(name) => grants.dataset(name).is_some(),
+                ScanOf::System => true,
+            };
+    }
+    if let Some(table) = provider.downcast_ref::<SystemTable>() {
+        return table.is_of(grants);
+    }
+    // information_schema, WITH RECURSIVE, generate_series: they hold no data of datasets.
+    provider.is::<StreamingTable>() || provider.is::<CteWorkTable>() || provider.is::<GenerateSeriesTable>()
+}
+
+#[async_trait]
+impl TableProvider for DatasetTable {
+    fn schema(&self) -> SchemaRef {
+        self.table.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> datafusion::common::Result<Vec<TableProviderFilterPushDown>> {
+        self.table.supports_filters_pushdown(filters)
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+        self.table.scan(state, projection, filters, limit).await
+    }
+}

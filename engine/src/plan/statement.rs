@@ -1,0 +1,144 @@
+//! Statement: the walk from text to an analysed plan. Runs on a planner's big stack.
+
+use super::providers::LocalCatalog;
+use super::{explain, names, parameters, parse};
+use crate::error::{EngineError, Result};
+use crate::output::plain_schema;
+use crate::policy::Grants;
+use basin_catalog::DatasetName;
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::scalar::ScalarValue;
+use datafusion::sql::parser::Statement;
+use std::sync::Arc;
+
+/// Nodes of a plan. Doubling a CTE fourteen times makes 16,384 scans.
+const MAX_PLAN_NODES: usize = 5_000;
+
+/// What a planner gets.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) sql: String,
+    pub(crate) max_bytes: usize,
+    pub(crate) template: SessionState,
+    pub(crate) local: LocalCatalog,
+}
+
+/// An analysed plan.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(super) grants: Arc<Grants>,
+    pub(super) state: Arc<SessionState>,
+    pub(super) logical: LogicalPlan,
+    pub(super) schema: SchemaRef,
+    pub(super) datasets: Vec<DatasetName>,
+}
+
+/// A statement whose tables are resolved.
+struct Resolved {
+    state: SessionState,
+    logical: LogicalPlan,
+    datasets: Vec<DatasetName>,
+    explain: bool,
+}
+
+/// Plans a statement with the values of its parameters.
+pub(crate) async fn plan(work: Work, values: Vec<ScalarValue>) -> Result<Plan> {
+    let grants = Arc::clone(&work.local.grants);
+    let Resolved { state, logical, datasets, explain } = resolve(work).await?;
+    let types = parameters::infer(&logical)?;
+    let unbound = (!types.is_empty()).then(|| output_schema(&state, logical.clone()));
+    let bound = parameters::bind(logical, &types, values)?;
+    let mut analysed = analyse(&state, bound)?;
+    if explain {
+        analysed = analyse(&state, explain::explained(&state, analysed)?)?;
+    }
+    let mut schema = plain_schema(analysed.schema().as_arrow());
+    if let Some(unbound) = unbound {
+        schema = widen(&schema, &unbound);
+    }
+    Ok(Plan { grants, state: Arc::new(state), logical: analysed, schema, datasets })
+}
+
+/// Plans a statement without values; returns the schemas of its result and of its parameters.
+pub(crate) async fn prepare(work: Work) -> Result<(SchemaRef, Schema)> {
+    let Resolved { state, logical, explain, .. } = resolve(work).await?;
+    let types = parameters::infer(&logical)?;
+    let parameters = parameters::schema(&types);
+    if types.is_empty() {
+        let mut analysed = analyse(&state, logical)?;
+        if explain {
+            analysed = explain::explained(&state, analysed)?;
+        }
+        return Ok((plain_schema(analysed.schema().as_arrow()), parameters));
+    }
+    let schema = if explain {
+        plain_schema(explain::explained(&state, logical)?.schema().as_arrow())
+    } else {
+        output_schema(&state, logical)
+    };
+    Ok((schema, parameters))
+}
+
+async fn resolve(work: Work) -> Result<Resolved> {
+    let statement = parse::statement(&work.sql, work.max_bytes)?;
+    let (statement, explain) = explain::unwrap(statement);
+    let statement = Statement::Statement(Box::new(statement));
+    let grants = Arc::clone(&work.local.grants);
+    let mut state =
+        SessionStateBuilder::new_from_existing(work.template).with_catalog_list(Arc::new(work.local)).build();
+    let config = Arc::clone(state.config_options());
+    state.execution_props_mut().mark_start_execution(config);
+    let datasets = names::datasets(&state, &statement, &grants)?;
+    let logical = state.statement_to_plan(statement).await?;
+    let logical = explain::described(logical)?;
+    SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
+        .verify_plan(&logical)
+        .map_err(|_| EngineError::ReadOnly("only queries are accepted: SQL is read-only here".to_owned()))?;
+    check_nodes(&logical)?;
+    Ok(Resolved { state, logical, datasets, explain })
+}
+
+fn check_nodes(plan: &LogicalPlan) -> Result<()> {
+    let mut nodes = 0_usize;
+    plan.apply_with_subqueries(|_| {
+        nodes += 1;
+        Ok(if nodes > MAX_PLAN_NODES { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    if nodes > MAX_PLAN_NODES {
+        return Err(EngineError::TooLarge(format!(
+            "the statement makes a plan of more than {MAX_PLAN_NODES} steps; write fewer joins and repeated subqueries"
+        )));
+    }
+    Ok(())
+}
+
+/// Resolves types and coercions, and checks that the plan is sound.
+fn analyse(state: &SessionState, plan: LogicalPlan) -> Result<LogicalPlan> {
+    Ok(state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?)
+}
+
+/// Schema of a plan whose parameters may be unbound: coerced as far as they allow.
+fn output_schema(state: &SessionState, plan: LogicalPlan) -> SchemaRef {
+    let as_parsed = plain_schema(plan.schema().as_arrow());
+    match analyse(state, plan) {
+        Ok(analysed) => plain_schema(analysed.schema().as_arrow()),
+        Err(_) => as_parsed,
+    }
+}
+
+/// Marks what may be NULL before or after binding, so that a prepared statement, its FlightInfo and its
+/// stream tell the same nullability.
+fn widen(bound: &Schema, unbound: &Schema) -> SchemaRef {
+    let fields = bound.fields().iter().enumerate().map(|(at, field)| {
+        let before = unbound.fields().get(at).is_none_or(|field| field.is_nullable());
+        Field::clone(field).with_nullable(field.is_nullable() || before)
+    });
+    Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), bound.metadata().clone()))
+}

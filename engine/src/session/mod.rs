@@ -1,0 +1,87 @@
+//! Session: how DataFusion is set up. One runtime environment for the engine (memory pool, spill disk,
+//! caches, Basin's own store and no other) and one template of a session, copied for each query.
+//! It decides nothing about data or policy.
+
+mod store;
+
+pub(crate) use store::StoreOnIo;
+
+use crate::config::EngineConfig;
+use crate::error::Result;
+use datafusion::config::SpillCompression;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+use object_store::ObjectStore;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+/// Name of the local catalog in SQL.
+pub(crate) const CATALOG: &str = "basin";
+
+/// Scheme under which Basin's store is known inside the engine; it never leaves it.
+const STORE_URL: &str = "basin://store/";
+
+/// Consumers that the pool names when memory runs out, for the log.
+const TRACKED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
+
+/// Nesting of parentheses and subqueries that the parser follows.
+pub(crate) const MAX_NESTING: usize = 128;
+
+/// Footers of Parquet files kept in memory. The default of 50 MB holds about 1,000 wide files.
+const FOOTER_CACHE_BYTES: usize = 512 * 1024 * 1024;
+
+/// Returns the internal URL of Basin's store.
+pub(crate) fn store_url() -> Result<ObjectStoreUrl> {
+    Ok(ObjectStoreUrl::parse(STORE_URL)?)
+}
+
+/// Makes the runtime environment that all queries share.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this room owns the registration of Basin's own store, the only one the engine can reach"
+)]
+pub(crate) fn runtime_env(config: &EngineConfig, store: Arc<dyn ObjectStore>) -> Result<Arc<RuntimeEnv>> {
+    let mode = match &config.spill_dir {
+        Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
+        None => DiskManagerMode::OsTmpDirectory,
+    };
+    let pool = TrackConsumersPool::new(FairSpillPool::new(config.memory_bytes), TRACKED);
+    let env = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(pool))
+        .with_disk_manager_builder(
+            DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(config.spill_bytes),
+        )
+        .with_metadata_cache_limit(FOOTER_CACHE_BYTES)
+        .with_object_store_registry(Arc::new(store::OnlyOurs::default()))
+        .build_arc()?;
+    env.register_object_store(store_url()?.as_ref(), store);
+    Ok(env)
+}
+
+/// Makes the session that each query copies.
+pub(crate) fn template(config: &EngineConfig, env: Arc<RuntimeEnv>) -> SessionState {
+    let mut session = SessionConfig::new()
+        .with_create_default_catalog_and_schema(false)
+        .with_default_catalog_and_schema(CATALOG, "unqualified")
+        .with_information_schema(false)
+        .with_target_partitions(config.target_partitions)
+        .with_batch_size(config.batch_rows);
+    let options = session.options_mut();
+    options.sql_parser.collect_spans = true;
+    options.execution.collect_statistics = true;
+    options.execution.spill_compression = SpillCompression::Lz4Frame;
+    // Timestamps without a zone stay so; the server's own zone must not show in results.
+    options.execution.time_zone = None;
+    SessionStateBuilder::new()
+        .with_config(session)
+        .with_runtime_env(env)
+        .with_default_features()
+        // The default formats and factories read and write files that a statement names.
+        .with_file_formats(vec![])
+        .with_table_factories(std::collections::HashMap::new())
+        .build()
+}

@@ -1,0 +1,19 @@
+//! System tables: facts of the catalog as tables of the schema `basin`, filtered by the principal's
+//! grants like everything else. Each file below is one table: its columns and how its rows are made.
+
+mod build;
+mod datasets;
+mod deliveries;
+mod items;
+mod queries;
+mod rejects;
+mod table;
+mod versions;
+
+pub(crate) use rejects::table as rejects_table;
+pub(crate) use table::{SystemTable, SystemTableKind};
+
+/// Schema of the system tables.
+pub(crate) const SCHEMA: &str = "basin";
+/// Table of rejected rows; it is a view over the datasets' reject tables.
+pub(crate) const REJECTS: &str = "rejects";

@@ -1,0 +1,11 @@
+//! The engine against small Delta tables written by hand.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod audit;
+mod limits;
+mod parameters;
+mod policy;
+mod readonly;
+mod select;
+mod support;
+mod system;

@@ -1,0 +1,105 @@
+//! Limits guessing: failed sign-ins per user and address in a small window.
+//!
+//! It is kept per process: with several processes a guesser has that many times the attempts, which
+//! argon2id makes pointless all the same.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::{Result, ServerError};
+
+/// Failures that are allowed in a window.
+const MAX_FAILURES: u32 = 5;
+/// How long failures are remembered after the first.
+const WINDOW: Duration = Duration::from_secs(30);
+/// Beyond this many remembered pairs, finished windows are dropped; then, fail closed, none are added.
+const MAX_PAIRS: usize = 10_000;
+
+type Pair = (String, Option<IpAddr>);
+
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    started: Instant,
+    failures: u32,
+}
+
+/// Remembers failed sign-ins.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts {
+    windows: Mutex<HashMap<Pair, Window>>,
+}
+
+impl Attempts {
+    /// Lets an attempt through, or says when to come back.
+    ///
+    /// # Errors
+    /// `TooManyAttempts`.
+    pub(crate) fn admit(&self, user: &str, peer: Option<IpAddr>) -> Result<()> {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let pair = (user.to_owned(), peer);
+        let refused = |age: Duration| {
+            Err(ServerError::TooManyAttempts { retry_seconds: WINDOW.saturating_sub(age).as_secs() + 1 })
+        };
+        match windows.get(&pair).copied() {
+            Some(window) if window.started.elapsed() >= WINDOW => {
+                windows.remove(&pair);
+                Ok(())
+            }
+            Some(window) if window.failures >= MAX_FAILURES => refused(window.started.elapsed()),
+            Some(_) => Ok(()),
+            None if windows.len() >= MAX_PAIRS => {
+                windows.retain(|_, window| window.started.elapsed() < WINDOW);
+                if windows.len() >= MAX_PAIRS {
+                    return refused(Duration::ZERO);
+                }
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a failure.
+    pub(crate) fn failed(&self, user: &str, peer: Option<IpAddr>) {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let window =
+            windows.entry((user.to_owned(), peer)).or_insert(Window { started: Instant::now(), failures: 0 });
+        window.failures += 1;
+    }
+
+    /// Forgets the failures of a pair that signed in.
+    pub(crate) fn succeeded(&self, user: &str, peer: Option<IpAddr>) {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.remove(&(user.to_owned(), peer));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_limited_per_user_and_address() {
+        let attempts = Attempts::default();
+        let here = Some(IpAddr::from([127, 0, 0, 1]));
+        for _ in 0..MAX_FAILURES {
+            attempts.admit("ana", here).unwrap();
+            attempts.failed("ana", here);
+        }
+        let error = attempts.admit("ana", here).unwrap_err();
+        assert!(matches!(error, ServerError::TooManyAttempts { retry_seconds } if retry_seconds > 0));
+        attempts.admit("ana", None).unwrap();
+        attempts.admit("bob", here).unwrap();
+    }
+
+    #[test]
+    fn success_forgets_failures() {
+        let attempts = Attempts::default();
+        for _ in 0..MAX_FAILURES {
+            attempts.failed("ana", None);
+        }
+        attempts.succeeded("ana", None);
+        attempts.admit("ana", None).unwrap();
+    }
+}

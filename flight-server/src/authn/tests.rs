@@ -1,0 +1,105 @@
+use std::time::Duration;
+
+use basin_catalog::{Catalog, Change, PasswordHash};
+use tonic::metadata::MetadataMap;
+
+use super::*;
+use crate::testing;
+
+const LIFETIME: Duration = Duration::from_secs(3600);
+
+async fn authenticator(lifetime: Duration) -> (Catalog, Authenticator) {
+    let catalog = testing::catalog().await;
+    let sealer = Sealer::of(&catalog).await.unwrap();
+    let authenticator = Authenticator::new(catalog.clone(), sealer, lifetime);
+    (catalog, authenticator)
+}
+
+fn basic(user: &str, password: &str) -> Credentials {
+    Credentials::Basic(BasicCredentials { user: user.to_owned(), password: password.to_owned() })
+}
+
+fn unauthenticated(result: Result<Identity>) -> bool {
+    matches!(result, Err(ServerError::Unauthenticated(_)))
+}
+
+#[tokio::test]
+async fn a_right_password_gives_a_token_that_works() {
+    let (_, authn) = authenticator(LIFETIME).await;
+    let identity = authn.check(basic("ana", "secret-a"), None).await.unwrap();
+    let token = authn.issue(&identity).unwrap();
+    let again = authn.check(Credentials::Bearer(token), None).await.unwrap();
+    assert_eq!(again.user.name, identity.user.name);
+}
+
+#[tokio::test]
+async fn wrong_and_unknown_read_the_same() {
+    let (_, authn) = authenticator(LIFETIME).await;
+    let wrong = authn.check(basic("ana", "guess"), None).await.unwrap_err();
+    let unknown = authn.check(basic("nobody", "guess"), None).await.unwrap_err();
+    assert_eq!(wrong.to_string(), unknown.to_string());
+    assert!(unauthenticated(authn.identify(&MetadataMap::new(), None).await));
+}
+
+#[tokio::test]
+async fn guessing_is_stopped_but_others_go_on() {
+    let (_, authn) = authenticator(LIFETIME).await;
+    for _ in 0..5 {
+        assert!(unauthenticated(authn.check(basic("ana", "guess"), None).await));
+    }
+    let error = authn.check(basic("ana", "secret-a"), None).await.unwrap_err();
+    assert!(matches!(error, ServerError::TooManyAttempts { .. }));
+    authn.check(basic("bob", "secret-b"), None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_password_and_a_removed_user_end_tokens() {
+    let (catalog, authn) = authenticator(LIFETIME).await;
+    let identity = authn.check(basic("ana", "secret-a"), None).await.unwrap();
+    let token = authn.issue(&identity).unwrap();
+    let base = catalog.latest().await.unwrap();
+    let mut user = identity.user.as_ref().clone();
+    user.password = PasswordHash::create("secret-c").unwrap();
+    let base = catalog.commit(&base, "test", vec![Change::PutUser(user)]).await.unwrap();
+    assert!(unauthenticated(authn.check(Credentials::Bearer(token), None).await));
+    assert!(unauthenticated(authn.check(basic("ana", "secret-a"), None).await));
+
+    let identity = authn.check(basic("ana", "secret-c"), None).await.unwrap();
+    let token = authn.issue(&identity).unwrap();
+    let gone = Change::RemoveUser(identity.user.name.clone());
+    catalog.commit(&base, "test", vec![gone]).await.unwrap();
+    assert!(unauthenticated(authn.check(Credentials::Bearer(token), None).await));
+    assert!(unauthenticated(authn.check(basic("ana", "secret-c"), None).await));
+}
+
+#[tokio::test]
+async fn forged_tokens_are_refused() {
+    let (_, authn) = authenticator(LIFETIME).await;
+    let identity = authn.check(basic("ana", "secret-a"), None).await.unwrap();
+    let token = authn.issue(&identity).unwrap();
+    let mut changed = token.clone().into_bytes();
+    changed[40] = if changed[40] == b'A' { b'B' } else { b'A' };
+    let cut: String = token.chars().take(60).collect();
+    for forged in [String::from_utf8(changed).unwrap(), cut, String::new(), "é".to_owned()] {
+        assert!(unauthenticated(authn.check(Credentials::Bearer(forged), None).await));
+    }
+}
+
+#[test]
+fn authorization_is_read_as_clients_write_it() {
+    let read = |value: &str| {
+        let mut metadata = MetadataMap::new();
+        metadata.insert("authorization", value.parse().unwrap());
+        Credentials::from_metadata(&metadata)
+    };
+    for value in ["Basic YW5hOmE6Yg==", "basic YW5hOmE6Yg", "BASIC  YW5hOmE6Yg=="] {
+        let Ok(Some(Credentials::Basic(basic))) = read(value) else {
+            panic!("{value} was not read");
+        };
+        assert_eq!((basic.user.as_str(), basic.password.as_str()), ("ana", "a:b"));
+    }
+    assert!(matches!(read("Bearer abc"), Ok(Some(Credentials::Bearer(token))) if token == "abc"));
+    for value in ["Basic ***", "Digest x", "Basic", "Basic YW5h"] {
+        assert!(read(value).is_err(), "{value}");
+    }
+}

@@ -1,0 +1,123 @@
+//! The commands of `basin`: one module each. A command reads its arguments, calls the crates that
+//! do the work and prints what came of it; it holds no rule of its own about data or access.
+
+mod dataset;
+mod demo;
+mod error;
+mod exit;
+mod grant;
+mod logging;
+mod org;
+mod output;
+mod password;
+mod pool;
+mod pooling_bar;
+mod serve;
+mod session;
+mod signals;
+mod size;
+mod sql;
+mod user;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use error::{CommandError, Result};
+use logging::LogForm;
+use session::Session;
+
+/// Basin: pool government datasets, query them with SQL, stream the results over Arrow Flight SQL.
+#[derive(Debug, Parser)]
+#[command(name = "basin", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Where everything is kept: a folder, file:///path, s3://bucket/prefix, az://…, gs://…
+    /// [default: a folder in the user's data folder]
+    #[arg(long, global = true, env = "BASIN_STORE", hide_env_values = true, value_name = "URL")]
+    store: Option<String>,
+    /// Print one JSON document on stdout instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    /// Form of the log lines on stderr; BASIN_LOG sets what is logged (e.g. info, basin_engine=debug)
+    #[arg(long, global = true, value_enum, default_value_t = LogForm::Text, value_name = "FORM")]
+    log: LogForm,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Define datasets and look at them and their versions
+    #[command(subcommand)]
+    Dataset(dataset::DatasetCommand),
+    /// Record the organisations that answer for data
+    #[command(subcommand)]
+    Org(org::OrgCommand),
+    /// Create users, set their passwords, list them
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Allow users, roles or organisations to read a dataset
+    #[command(subcommand)]
+    Grant(grant::GrantCommand),
+    /// Check raw files and publish them as a new version of a dataset
+    Pool(pool::PoolArgs),
+    /// Serve the store over Arrow Flight SQL
+    Serve(serve::ServeArgs),
+    /// Run SQL: one statement, a script from stdin, or interactively
+    Sql(sql::SqlArgs),
+    /// Build the example store, serve it, and show what can be asked
+    Demo(demo::DemoArgs),
+}
+
+/// How long tasks that were dropped may take to notice before the process ends without them.
+const LAST_GRACE: Duration = Duration::from_secs(1);
+
+/// Runs the command to its end and says how it ended.
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    match run_to_end(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.report();
+            ExitCode::from(exit::code(&error))
+        }
+    }
+}
+
+fn run_to_end(cli: Cli) -> Result<()> {
+    logging::start(cli.log, matches!(cli.command, Command::Serve(_)));
+    basin_flight_server::install_crypto();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| CommandError::io("the runtime's threads can't be started", source))?;
+    let result = runtime.block_on(dispatch(cli));
+    runtime.shutdown_timeout(LAST_GRACE);
+    result
+}
+
+async fn dispatch(cli: Cli) -> Result<()> {
+    let session = Session::new(cli.store, cli.json);
+    match cli.command {
+        Command::Dataset(command) => signals::interruptible(dataset::run(&session, command)).await,
+        Command::Org(command) => signals::interruptible(org::run(&session, command)).await,
+        Command::User(command) => signals::interruptible(user::run(&session, command)).await,
+        Command::Grant(command) => signals::interruptible(grant::run(&session, command)).await,
+        Command::Pool(args) => signals::interruptible(pool::run(&session, args)).await,
+        Command::Serve(args) => serve::run(&session, args).await,
+        Command::Sql(args) => sql::run(&session, args).await,
+        Command::Demo(args) => demo::run(&session, args).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,67 @@
+//! `basin serve`: the store over Arrow Flight SQL, until SIGTERM or Ctrl-C.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use basin_engine::Engine;
+use basin_flight_server::{Config, ServerConfig, TlsFiles, bind};
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::error::Result;
+use super::output::print;
+use super::session::Session;
+use super::signals;
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The configuration file (TOML); options on the command line win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:32010]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// The certificate chain (PEM); with it clients must use TLS
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// The authority whose client certificates are required (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+    /// Serve without TLS on other addresses than loopback too, e.g. behind a proxy that has TLS
+    #[arg(long)]
+    allow_plaintext: bool,
+}
+
+pub(crate) async fn run(session: &Session, args: ServeArgs) -> Result<()> {
+    let config = match &args.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    };
+    let listening = listening(config.server(), args);
+    let catalog = session.open_or(config.store.as_deref()).await?;
+    let engine = Engine::new(catalog, config.engine())?;
+    let server = bind(engine, listening).await?;
+    let shutdown = CancellationToken::new();
+    print(format!("ready {}", server.local_addr()))?;
+    let stopping = async {
+        signals::stop().await;
+        shutdown.cancel();
+        Ok(())
+    };
+    tokio::try_join!(server.serve(shutdown.clone()), stopping)?;
+    Ok(())
+}
+
+fn listening(mut config: ServerConfig, args: ServeArgs) -> ServerConfig {
+    if let Some(listen) = args.listen {
+        config.listen = listen;
+    }
+    if let (Some(certificate), Some(key)) = (args.tls_cert, args.tls_key) {
+        config.tls = Some(TlsFiles { certificate, key, client_ca: args.tls_client_ca });
+    }
+    config.allow_plaintext |= args.allow_plaintext;
+    config
+}

@@ -1,0 +1,113 @@
+//! What all commands share: which store, in which form answers are printed, under which name
+//! commits are made.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+
+use basin_catalog::{Catalog, ErrorClass, LocalText, Node, NodeId, NodeKind, Store};
+use directories::ProjectDirs;
+use serde::Serialize;
+
+use super::error::{CommandError, Result};
+use super::output;
+
+/// The node id of a store that was not given another.
+const LOCAL_NODE: &str = "local";
+
+/// What the global options say.
+#[derive(Debug)]
+pub(crate) struct Session {
+    store: Option<String>,
+    json: bool,
+}
+
+impl Session {
+    pub(crate) fn new(store: Option<String>, json: bool) -> Self {
+        Self { store, json }
+    }
+
+    /// The store's URL: what was asked for, or the folder `name` in the user's data folder.
+    ///
+    /// # Errors
+    /// `Usage` when the user has no data folder.
+    pub(crate) fn store_url(&self, name: &str) -> Result<String> {
+        match &self.store {
+            Some(url) => Ok(url.clone()),
+            None => data_folder().map(|folder| folder.join(name).display().to_string()),
+        }
+    }
+
+    /// Opens the store, which must hold a catalog.
+    pub(crate) async fn open(&self) -> Result<Catalog> {
+        self.open_or(None).await
+    }
+
+    /// Opens the store; `configured` is its URL when the command line names none.
+    pub(crate) async fn open_or(&self, configured: Option<&str>) -> Result<Catalog> {
+        let store = match (&self.store, configured) {
+            (None, Some(url)) => Store::open(url)?,
+            _ => Store::open(&self.store_url("store")?)?,
+        };
+        Ok(Catalog::open(store).await?)
+    }
+
+    /// Opens the store, or makes its catalog as that of `node` when the store is empty.
+    ///
+    /// # Errors
+    /// `Refused` when the catalog belongs to another node than the one asked for.
+    pub(crate) async fn open_or_create(&self, node: Option<NodeId>) -> Result<Catalog> {
+        let store = Store::create(&self.store_url("store")?)?;
+        let catalog = Catalog::create(store, local_node(node.clone())?).await?;
+        let Some(asked) = node else { return Ok(catalog) };
+        let snapshot = catalog.latest().await?;
+        if snapshot.node().id != asked {
+            return Err(CommandError::refused_with(
+                ErrorClass::Conflict,
+                format!("the store belongs to node {}, not {asked}", snapshot.node().id),
+                "leave --node out, or name another store with --store",
+            ));
+        }
+        Ok(catalog)
+    }
+
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints an answer: as JSON when asked for, else as its text.
+    pub(crate) fn answer<T: Serialize + Display>(&self, value: &T) -> Result<()> {
+        if self.json { output::print_json(value) } else { output::print(value.to_string().trim_end()) }
+    }
+}
+
+fn local_node(id: Option<NodeId>) -> Result<Node> {
+    let id = match id {
+        Some(id) => id,
+        None => LOCAL_NODE.parse()?,
+    };
+    let mut name = LocalText::default();
+    name.insert("en", format!("node {id}"));
+    name.insert("zh", format!("节点 {id}"));
+    Ok(Node { id, kind: NodeKind::Hub, name, region: None })
+}
+
+/// The folder for what belongs to this user: the default stores, the history of `basin sql`.
+///
+/// # Errors
+/// `Usage` when the user has no home.
+pub(crate) fn data_folder() -> Result<PathBuf> {
+    ProjectDirs::from("", "", "basin").map(|dirs| dirs.data_dir().to_owned()).ok_or_else(|| {
+        CommandError::usage(
+            "this user has no home folder to keep a store in",
+            "name a store with --store or BASIN_STORE",
+        )
+    })
+}
+
+/// The name under which this user commits.
+pub(crate) fn author() -> String {
+    ["USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .find_map(|variable| std::env::var(variable).ok().filter(|name| !name.is_empty()))
+        .unwrap_or_else(|| "operator".to_owned())
+}

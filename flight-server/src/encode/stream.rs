@@ -1,0 +1,108 @@
+//! Streams of batches to streams of messages, sliced so that every client can take them.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::SchemaRef;
+use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
+use arrow_flight::FlightData;
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+use prost::Message;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::schema::{schema_message, to_wire};
+use crate::error::{Result, ServerError};
+
+/// What a message should have: below gRPC's usual default of 4 MiB, and large enough that the cost
+/// per message doesn't show.
+const TARGET_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+
+/// What no message may exceed: the limit that ADBC sets.
+pub(super) const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Returns the messages of a result: its schema, then its rows.
+///
+/// Encoding runs on the blocking pool; dropping the stream drops the batches' stream.
+pub(crate) fn flight_data(
+    schema: SchemaRef,
+    batches: impl Stream<Item = Result<RecordBatch>> + Send + 'static,
+) -> impl Stream<Item = Result<FlightData>> + Send + 'static {
+    let first = stream::iter([Ok(schema_message(&schema))]);
+    let rest = batches
+        .then(move |batch| {
+            let schema = Arc::clone(&schema);
+            async move {
+                let batch = batch?;
+                let work = tokio::task::spawn_blocking(move || {
+                    let span = tracing::debug_span!("encode", rows = batch.num_rows());
+                    span.in_scope(|| messages(&to_wire(&batch, &schema)?))
+                });
+                AbortOnDropHandle::new(work).await?
+            }
+        })
+        .map_ok(|messages| stream::iter(messages.into_iter().map(Ok)))
+        .try_flatten();
+    first.chain(rest)
+}
+
+/// Encodes a batch in wire form, in as many messages as its size asks for.
+///
+/// # Errors
+/// `TooLarge` when a single row exceeds the largest message.
+pub(super) fn messages(batch: &RecordBatch) -> Result<Vec<FlightData>> {
+    let mut done = Vec::new();
+    // Last in, first out: what comes first is on top.
+    let mut pending: Vec<RecordBatch> = slices(batch)?;
+    pending.reverse();
+    while let Some(slice) = pending.pop() {
+        let message = encode(&slice)?;
+        if message.encoded_len() <= MAX_MESSAGE_BYTES {
+            done.push(message);
+            continue;
+        }
+        let rows = slice.num_rows();
+        if rows < 2 {
+            return Err(too_large(&slice));
+        }
+        pending.push(slice.slice(rows / 2, rows - rows / 2));
+        pending.push(slice.slice(0, rows / 2));
+    }
+    Ok(done)
+}
+
+/// Cuts a batch into slices of about the target size; none for an empty batch.
+fn slices(batch: &RecordBatch) -> Result<Vec<RecordBatch>> {
+    let mut bytes = 0_usize;
+    for column in batch.columns() {
+        bytes = bytes.saturating_add(column.to_data().get_slice_memory_size()?);
+    }
+    let rows = batch.num_rows();
+    let parts = bytes.div_ceil(TARGET_MESSAGE_BYTES).clamp(1, rows.max(1));
+    let step = rows.div_ceil(parts).max(1);
+    Ok((0..rows).step_by(step).map(|start| batch.slice(start, step.min(rows - start))).collect())
+}
+
+fn encode(batch: &RecordBatch) -> Result<FlightData> {
+    // Wire types have no dictionaries, so each message stands alone.
+    let (_, data) = IpcDataGenerator::default().encode(
+        batch,
+        &mut DictionaryTracker::new(true),
+        &IpcWriteOptions::default(),
+        &mut IpcWriteContext::default(),
+    )?;
+    Ok(FlightData::from(data))
+}
+
+fn too_large(row: &RecordBatch) -> ServerError {
+    let widest = row
+        .columns()
+        .iter()
+        .zip(row.schema_ref().fields())
+        .max_by_key(|(column, _)| column.to_data().get_slice_memory_size().unwrap_or(usize::MAX))
+        .map_or_else(String::new, |(_, field)| format!(", mostly column \"{}\"", field.name()));
+    ServerError::TooLarge(format!(
+        "one row has more than the {} MiB that a message may have{widest}; select a part of it, for \
+         example with substr()",
+        MAX_MESSAGE_BYTES / (1024 * 1024)
+    ))
+}

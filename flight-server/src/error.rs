@@ -1,0 +1,126 @@
+//! The one error type of this crate, with variants by what the caller can do about them.
+
+use std::net::SocketAddr;
+
+use arrow::error::ArrowError;
+use basin_catalog::{CatalogError, ErrorClass};
+use basin_engine::EngineError;
+
+/// The result of this crate's operations.
+pub type Result<T> = std::result::Result<T, ServerError>;
+
+/// Why the server refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The configuration can't be used as it is; the sentence says what to change.
+    #[error("{0}")]
+    Config(String),
+    /// A request doesn't say what the protocol needs; the sentence says what is wrong.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// The caller did not prove who it is.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// The caller is known, but this ticket or handle was issued to somebody else.
+    #[error("this ticket or handle was issued to another user; run the statement again under your own name")]
+    ForeignHandle,
+    /// Too many attempts with a wrong password.
+    #[error("too many failed sign-ins for this user from this address; try again in {retry_seconds} s")]
+    TooManyAttempts {
+        /// When the next attempt is looked at.
+        retry_seconds: u64,
+    },
+    /// A command of the protocol that Basin doesn't have.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// The server is stopping.
+    #[error("the server is stopping and takes no new calls; try again in {retry_seconds} s")]
+    Draining {
+        /// When another process should be there.
+        retry_seconds: u64,
+    },
+    /// The server stopped before the result was complete.
+    #[error("the server stopped before the result was complete; run the statement again")]
+    Stopped,
+    /// Somebody cancelled this query with CancelFlightInfo or CancelQuery.
+    #[error("the query was cancelled by request")]
+    Cancelled,
+    /// A limit of this server would be exceeded.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The catalog refused or failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The engine refused or failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A file of the configuration can't be read.
+    #[error("can't read {path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The address can't be listened on.
+    #[error("can't listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The transport failed or its TLS material is unusable.
+    #[error("the gRPC transport failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// A result can't be put into its wire form.
+    #[error("can't encode the result for the wire")]
+    Encode(#[from] ArrowError),
+    /// A task of the server ended early.
+    #[error("a server task ended early")]
+    Task(#[from] tokio::task::JoinError),
+    /// Something that should not happen.
+    #[error("{0}")]
+    Internal(&'static str),
+}
+
+impl ServerError {
+    /// Returns the class that decides the gRPC status and the exit code.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Config(_) | Self::InvalidRequest(_) | Self::File { .. } => ErrorClass::InvalidInput,
+            Self::Unauthenticated(_) => ErrorClass::Unauthenticated,
+            Self::ForeignHandle => ErrorClass::PermissionDenied,
+            Self::TooManyAttempts { .. } | Self::TooLarge(_) => ErrorClass::ResourceExhausted,
+            Self::Unsupported(_) => ErrorClass::Unimplemented,
+            Self::Draining { .. } | Self::Stopped | Self::Bind { .. } | Self::Transport(_) => {
+                ErrorClass::Unavailable
+            }
+            Self::Cancelled => ErrorClass::Cancelled,
+            Self::Catalog(error) => error.class(),
+            Self::Engine(error) => error.class(),
+            Self::Encode(_) | Self::Task(_) | Self::Internal(_) => ErrorClass::Internal,
+        }
+    }
+
+    /// Returns when a retry makes sense, for errors that pass.
+    ///
+    /// Units: seconds.
+    #[must_use]
+    pub(crate) fn retry_seconds(&self) -> Option<u64> {
+        match self {
+            Self::TooManyAttempts { retry_seconds } | Self::Draining { retry_seconds } => {
+                Some(*retry_seconds)
+            }
+            _ if matches!(self.class(), ErrorClass::Unavailable) => Some(RETRY_SECONDS),
+            _ => None,
+        }
+    }
+}
+
+/// The wait that is suggested when nothing better is known: long enough for a restart behind a
+/// load balancer, short enough not to be noticed by a person.
+pub(crate) const RETRY_SECONDS: u64 = 5;

@@ -1,0 +1,55 @@
+//! Handshake: user and password in, a bearer token out.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use arrow_flight::{HandshakeRequest, HandshakeResponse};
+use futures::stream::{self, BoxStream, StreamExt};
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{Response, Status, Streaming};
+
+use super::service::FlightSql;
+use crate::authn::Credentials;
+use crate::error::{Result, ServerError};
+
+/// How long a caller without credentials may take to send them.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const NO_CREDENTIALS: &str = "Handshake needs `Authorization: Basic …` with user and password";
+
+impl FlightSql {
+    /// Answers a handshake: the token is in the header and in the payload, as clients read either.
+    ///
+    /// # Errors
+    /// `Unauthenticated`, `TooManyAttempts`, or the catalog's.
+    pub(super) async fn shake_hands(
+        &self,
+        metadata: &MetadataMap,
+        peer: Option<IpAddr>,
+        mut messages: Streaming<HandshakeRequest>,
+    ) -> Result<Response<BoxStream<'static, std::result::Result<HandshakeResponse, Status>>>> {
+        let credentials = match Credentials::from_metadata(metadata)? {
+            Some(credentials) => credentials,
+            None => from_payload(&mut messages).await?,
+        };
+        let identity = self.authenticator.check(credentials, peer).await?;
+        let token = self.authenticator.issue(&identity)?;
+        let header = MetadataValue::try_from(format!("Bearer {token}"))
+            .map_err(|_| ServerError::Internal("a token is no header value"))?;
+        let answer = HandshakeResponse { protocol_version: 0, payload: token.into() };
+        let mut response = Response::new(stream::iter([Ok(answer)]).boxed());
+        response.metadata_mut().insert("authorization", header);
+        Ok(response)
+    }
+}
+
+/// Older clients send user and password in the first message. Whoever is not known yet gets little time.
+async fn from_payload(messages: &mut Streaming<HandshakeRequest>) -> Result<Credentials> {
+    tokio::time::timeout(PATIENCE, messages.message())
+        .await
+        .ok()
+        .and_then(std::result::Result::ok)
+        .flatten()
+        .and_then(|message| Credentials::from_payload(&message.payload))
+        .ok_or(ServerError::Unauthenticated(NO_CREDENTIALS))
+}

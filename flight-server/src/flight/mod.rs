@@ -1,0 +1,26 @@
+//! Flight SQL: the commands, each with its answer or a sentence that refuses it.
+//!
+//! `service` is the gRPC surface; `command` sorts what arrives; `statement`, `prepared`, `metadata`
+//! and `action` answer. Between authentication and encoding everything is the engine's.
+
+mod action;
+mod call;
+mod command;
+mod handle;
+mod handshake;
+mod info;
+mod metadata;
+mod parameters;
+mod prepared;
+mod running;
+mod service;
+mod sql_info;
+mod statement;
+mod tables;
+mod xdbc;
+
+pub(crate) use running::Running;
+pub(crate) use service::FlightSql;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Prepared statements: create, bind, execute, close. The handle is the statement.
+//!
+//! Nothing is kept: binding returns a new handle that holds the values too.
+
+use arrow_flight::FlightData;
+use arrow_flight::sql::{
+    ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult, Any,
+    DoPutPreparedStatementResult, ProstMessageExt,
+};
+use basin_catalog::AsOf;
+use basin_engine::QueryRequest;
+use bytes::Bytes;
+use futures::Stream;
+use prost::Message;
+
+use super::call::Call;
+use super::command::refuse_transaction;
+use super::handle::{self, PreparedContent, TicketContent};
+use super::parameters;
+use super::service::FlightSql;
+use super::statement::{Described, result_schema};
+use crate::encode::{schema_bytes, wire_schema};
+use crate::error::{Result, ServerError};
+use crate::seal::Purpose;
+
+/// ActionCreatePreparedStatementResult with its fourth field, which arrow-flight lacks: clients that
+/// know it decide by it whether a statement is fetched or executed.
+///
+/// Source: FlightSql.proto, `is_update`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct CreatedStatement {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) prepared_statement_handle: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) dataset_schema: Bytes,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(super) parameter_schema: Bytes,
+    #[prost(bool, optional, tag = "4")]
+    pub(super) is_update: Option<bool>,
+}
+
+impl CreatedStatement {
+    /// Wraps the message as clients expect it in the action's result.
+    pub(super) fn into_body(self) -> Bytes {
+        let any = Any {
+            type_url: ActionCreatePreparedStatementResult::type_url().to_owned(),
+            value: self.encode_to_vec().into(),
+        };
+        any.encode_to_vec().into()
+    }
+}
+
+impl FlightSql {
+    /// Prepares a statement.
+    ///
+    /// # Errors
+    /// The engine's, or `Unsupported` in a transaction.
+    pub(super) async fn create_prepared(
+        &self,
+        call: &Call,
+        request: ActionCreatePreparedStatementRequest,
+    ) -> Result<CreatedStatement> {
+        refuse_transaction(request.transaction_id.as_ref())?;
+        let prepared = self.engine.prepare(call.request(request.query.clone())).await?;
+        let parameterised = !prepared.parameters.fields().is_empty();
+        let content = PreparedContent {
+            sql: request.query,
+            as_of: as_of_text(&call.as_of),
+            purpose: call.purpose.clone(),
+            parameters: Vec::new(),
+        };
+        Ok(CreatedStatement {
+            prepared_statement_handle: self.seal_prepared(call, &content)?,
+            dataset_schema: schema_bytes(&result_schema(&prepared.schema, parameterised))?,
+            parameter_schema: schema_bytes(&wire_schema(&prepared.parameters))?,
+            is_update: Some(prepared.is_update),
+        })
+    }
+
+    /// Binds the rows of a DoPut to a prepared statement and returns the handle that holds them.
+    ///
+    /// # Errors
+    /// Those of [`handle::open`] and [`parameters::read`].
+    pub(super) async fn bind(
+        &self,
+        call: &Call,
+        handle: &[u8],
+        data: impl Stream<Item = std::result::Result<FlightData, tonic::Status>> + Send + 'static,
+    ) -> Result<DoPutPreparedStatementResult> {
+        let mut content = self.open_prepared(call, handle)?;
+        let rows = parameters::read(data).await?;
+        // Some clients bind a batch without columns to a statement without parameters.
+        content.parameters = match rows.filter(|rows| rows.num_columns() > 0) {
+            Some(rows) => parameters::to_bytes(&rows)?,
+            None => Vec::new(),
+        };
+        Ok(DoPutPreparedStatementResult {
+            prepared_statement_handle: Some(self.seal_prepared(call, &content)?),
+        })
+    }
+
+    /// Plans a prepared statement with what is bound to it.
+    ///
+    /// # Errors
+    /// Those of [`handle::open`], else the engine's, which knows how many values there must be.
+    pub(super) async fn describe_prepared(&self, call: &Call, handle: &[u8]) -> Result<Described> {
+        let content = self.open_prepared(call, handle)?;
+        let runs = parameters::from_bytes(&content.parameters)?;
+        let as_of: AsOf =
+            content.as_of.parse().map_err(|_| ServerError::Internal("a handle's as-of can't be read"))?;
+        let request = QueryRequest {
+            query_id: call.query_id,
+            principal: call.principal_for(content.purpose.clone()),
+            sql: content.sql.clone(),
+            as_of,
+            parameters: runs.into_iter().next().unwrap_or_default(),
+            timeout: None,
+        };
+        let ticket = TicketContent {
+            query_id: call.query_id.to_string(),
+            sql: content.sql,
+            snapshot: 0,
+            purpose: content.purpose,
+            parameters: content.parameters,
+        };
+        self.describe(request, ticket).await
+    }
+
+    /// Closes a prepared statement: nothing is kept, so only a foreign or forged handle is refused.
+    ///
+    /// # Errors
+    /// Those of [`handle::open`].
+    pub(super) fn close_prepared(&self, call: &Call, handle: &[u8]) -> Result<()> {
+        self.open_prepared(call, handle).map(drop)
+    }
+
+    fn open_prepared(&self, call: &Call, handle: &[u8]) -> Result<PreparedContent> {
+        handle::open(&self.sealer, Purpose::Prepared, call, handle)
+    }
+
+    fn seal_prepared(&self, call: &Call, content: &PreparedContent) -> Result<Bytes> {
+        let lifetime = self.lifetimes.handle;
+        Ok(handle::seal(&self.sealer, Purpose::Prepared, call, lifetime, content)?.into())
+    }
+}
+
+/// Writes a state as it is read back: see `x-basin-as-of`.
+fn as_of_text(as_of: &AsOf) -> String {
+    match as_of {
+        AsOf::Latest => String::new(),
+        AsOf::Snapshot(id) => id.to_string(),
+        AsOf::At(time) => time.to_rfc3339(),
+    }
+}

@@ -1,0 +1,163 @@
+//! Statements: GetFlightInfo plans and seals a ticket; DoGet walks from the ticket to the stream.
+//!
+//! DoGet walks again from the start, so grants are looked at when rows leave, not only when asked.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow_flight::{FlightData, FlightDescriptor, FlightInfo};
+use basin_catalog::{AsOf, SnapshotId};
+use basin_engine::{Engine, Planned, QueryRequest, ResultStream};
+use futures::future::ready;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+
+use super::call::Call;
+use super::handle::{self, TicketContent};
+use super::info::{self, Origin};
+use super::parameters;
+use super::running::Run;
+use super::service::FlightSql;
+use crate::encode::{flight_data, wire_schema};
+use crate::error::{Result, ServerError};
+use crate::seal::Purpose;
+
+/// A statement that was planned for a ticket, and what is told about it.
+#[derive(Debug)]
+pub(super) struct Described {
+    pub(super) content: TicketContent,
+    pub(super) schema: SchemaRef,
+    pub(super) origin: Origin,
+}
+
+impl FlightSql {
+    /// Plans a statement: its schema, its provenance and the content of its ticket.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub(super) async fn describe_statement(&self, call: &Call, sql: String) -> Result<Described> {
+        let content = TicketContent {
+            query_id: call.query_id.to_string(),
+            sql,
+            snapshot: 0,
+            purpose: call.purpose.clone(),
+            parameters: Vec::new(),
+        };
+        self.describe(call.request(content.sql.clone()), content).await
+    }
+
+    /// Plans a request for a ticket, which is pinned to the snapshot that the plan saw.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub(super) async fn describe(
+        &self,
+        request: QueryRequest,
+        mut content: TicketContent,
+    ) -> Result<Described> {
+        let query_id = request.query_id;
+        let planned = self.engine.plan(request).await?;
+        content.snapshot = snapshot_id(&planned);
+        Ok(Described {
+            schema: result_schema(&planned.schema(), !content.parameters.is_empty()),
+            origin: Origin::new(&query_id, content.snapshot, &planned.provenance()),
+            content,
+        })
+    }
+
+    /// Seals the ticket of a planned statement into its FlightInfo.
+    ///
+    /// # Errors
+    /// `TooLarge` when the ticket is, `Encode` when the schema can't be written.
+    pub(super) fn info_of(
+        &self,
+        call: &Call,
+        described: &Described,
+        descriptor: FlightDescriptor,
+    ) -> Result<FlightInfo> {
+        let sealed =
+            handle::seal(&self.sealer, Purpose::Ticket, call, self.lifetimes.ticket, &described.content)?;
+        let ticket = info::statement_ticket(sealed);
+        info::flight_info(descriptor, &described.schema, ticket, Some(&described.origin))
+    }
+
+    /// Opens a ticket of the caller.
+    ///
+    /// # Errors
+    /// Those of [`handle::open`].
+    pub(super) fn open_ticket(&self, call: &Call, sealed: &[u8]) -> Result<TicketContent> {
+        handle::open(&self.sealer, Purpose::Ticket, call, sealed)
+    }
+
+    /// Runs what a ticket holds: once per row of parameters, one result after the other.
+    ///
+    /// # Errors
+    /// The engine's, when the first run can't start; later ones end the stream.
+    pub(super) async fn run_ticket(
+        &self,
+        call: &Call,
+        content: TicketContent,
+        run: Run,
+    ) -> Result<BoxStream<'static, Result<FlightData>>> {
+        let mut runs = parameters::from_bytes(&content.parameters)?.into_iter();
+        let first = runs.next().ok_or(ServerError::Internal("a ticket has no run"))?;
+        let template = QueryRequest {
+            query_id: content.query_id(),
+            principal: call.principal_for(content.purpose),
+            sql: content.sql,
+            as_of: AsOf::Snapshot(SnapshotId(content.snapshot)),
+            parameters: Vec::new(),
+            timeout: None,
+        };
+        let request = move |parameters| QueryRequest { parameters, ..template.clone() };
+        let result = run.step(start(self.engine.clone(), request(first))).await?;
+        let schema = result_schema(&result.schema(), !content.parameters.is_empty());
+        let engine = self.engine.clone();
+        let promised = Arc::clone(&schema);
+        let rest = stream::iter(runs)
+            .then(move |values| start(engine.clone(), request(values)))
+            .and_then(move |result| ready(same_types(result, &promised)))
+            .map_ok(rows)
+            .try_flatten();
+        Ok(run.stream(flight_data(schema, rows(result).chain(rest))))
+    }
+}
+
+/// Walks from a request to its stream.
+async fn start(engine: Engine, request: QueryRequest) -> Result<ResultStream> {
+    let authorized = engine.plan(request).await?.authorize()?;
+    Ok(authorized.admit().await?.execute()?)
+}
+
+/// Refuses a run whose values make other types than the first: casting them could change them.
+fn same_types(result: ResultStream, promised: &Schema) -> Result<ResultStream> {
+    let types = |schema: &Schema| schema.fields().iter().map(|f| f.data_type().clone()).collect::<Vec<_>>();
+    if types(&wire_schema(&result.schema())) == types(promised) {
+        return Ok(result);
+    }
+    Err(ServerError::InvalidRequest(
+        "the rows of parameters make columns of different types; CAST the parameters in the statement"
+            .to_owned(),
+    ))
+}
+
+fn rows(
+    result: ResultStream,
+) -> impl futures::Stream<Item = Result<arrow::array::RecordBatch>> + Send + 'static {
+    result.map_err(ServerError::from)
+}
+
+fn snapshot_id(planned: &Planned) -> u64 {
+    planned.snapshot().id().0
+}
+
+/// Returns the wire schema of a result. With parameters every column is nullable: each run binds
+/// other values, and all of them are one result.
+pub(super) fn result_schema(schema: &Schema, parameterised: bool) -> SchemaRef {
+    let wire = wire_schema(schema);
+    if !parameterised {
+        return wire;
+    }
+    let fields: Vec<Field> =
+        wire.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    Arc::new(Schema::new_with_metadata(fields, wire.metadata().clone()))
+}

@@ -1,0 +1,26 @@
+//! The Flight SQL server: the only crate that knows wire types.
+//!
+//! Place in the walk: `authn` turns request metadata into a `Principal`, the engine turns a statement
+//! into a `ResultStream`, `encode` turns that into Flight data. What this crate does not do: decide
+//! what a principal may see (the engine's policy does), read or write datasets, or keep any state
+//! between calls that another process would need. Tickets, prepared-statement handles and bearer
+//! tokens are sealed with the store's key, so any process that serves the same store can answer them.
+
+mod authn;
+mod config;
+mod encode;
+mod error;
+mod flight;
+mod seal;
+mod serve;
+mod status;
+mod tls;
+
+#[cfg(test)]
+mod testing;
+
+pub use config::{Config, EngineSection, ServerConfig, ServerSection, TlsFiles};
+pub use encode::{to_wire, wire_schema};
+pub use error::{Result, ServerError};
+pub use serve::{BoundServer, bind, serve};
+pub use tls::install_crypto;

@@ -1,0 +1,138 @@
+//! The listener: binds, serves, and stops without tearing running results apart.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use arrow_flight::flight_service_server::FlightServiceServer;
+use basin_engine::Engine;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+use crate::config::ServerConfig;
+use crate::error::{Result, ServerError};
+use crate::flight::{FlightSql, Running};
+use crate::tls;
+
+const MIB: u32 = 1024 * 1024;
+
+/// HTTP/2's default of 64 KiB halves the throughput of large results.
+const STREAM_WINDOW_BYTES: u32 = 4 * MIB;
+const CONNECTION_WINDOW_BYTES: u32 = 16 * MIB;
+/// Fewer, larger frames: the default of 16 KiB costs a system call each.
+const FRAME_BYTES: u32 = MIB;
+/// The largest message that is taken: parameters and statements, not data.
+const MAX_REQUEST_BYTES: usize = 16 * MIB as usize;
+/// Headers: a bearer token, a statement's purpose, tracing; anything larger is no client of ours.
+const MAX_HEADER_BYTES: u32 = 64 * 1024;
+/// Open calls of one connection, queued ones included.
+const MAX_STREAMS: u32 = 1024;
+/// Dead peers are found within this and the timeout below.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a TLS handshake may take.
+const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+/// After the drain, connections get this long to hear how their results ended.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A server that listens but does not answer yet.
+#[derive(Debug)]
+pub struct BoundServer {
+    incoming: TcpListener,
+    address: SocketAddr,
+    engine: Engine,
+    service: FlightSql,
+    running: Running,
+    builder: Server,
+    config: ServerConfig,
+}
+
+/// Listens and answers until `shutdown` is cancelled, then drains.
+///
+/// # Errors
+/// Those of [`bind`], and `Transport` when the listener fails.
+pub async fn serve(engine: Engine, config: ServerConfig, shutdown: CancellationToken) -> Result<()> {
+    bind(engine, config).await?.serve(shutdown).await
+}
+
+/// Listens, so that the address is known before anything is answered.
+///
+/// # Errors
+/// `Config` for plaintext on a network, `File` or `Transport` when the TLS files are not usable, `Bind` when the address
+/// can't be had, or the catalog's.
+pub async fn bind(engine: Engine, config: ServerConfig) -> Result<BoundServer> {
+    config.check()?;
+    let builder = builder(&config).await?;
+    let refused = |source| ServerError::Bind { address: config.listen, source };
+    let incoming = TcpListener::bind(config.listen).await.map_err(refused)?;
+    let address = incoming.local_addr().map_err(refused)?;
+    let running = Running::default();
+    let service = FlightSql::new(engine.clone(), &config, running.clone()).await?;
+    Ok(BoundServer { incoming, address, engine, service, running, builder, config })
+}
+
+async fn builder(config: &ServerConfig) -> Result<Server> {
+    let builder = Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES)
+        .max_concurrent_streams(MAX_STREAMS)
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT));
+    match &config.tls {
+        Some(files) => Ok(builder.tls_config(tls::load(files).await?.timeout(TLS_TIMEOUT))?),
+        None => Ok(builder),
+    }
+}
+
+impl BoundServer {
+    /// Returns the address that is listened on, with its real port.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `shutdown` is cancelled; then refuses new calls, lets running results end for
+    /// as long as the drain allows, and ends the rest with an error.
+    ///
+    /// # Errors
+    /// `Transport` when the listener fails.
+    pub async fn serve(self, shutdown: CancellationToken) -> Result<()> {
+        let mut builder = self.builder;
+        let service = FlightServiceServer::new(self.service)
+            .max_decoding_message_size(MAX_REQUEST_BYTES)
+            .max_encoding_message_size(usize::MAX);
+        let closed = CancellationToken::new();
+        let server = builder.add_service(service).serve_with_incoming_shutdown(
+            TcpIncoming::from(self.incoming)
+                .with_nodelay(Some(true))
+                .with_keepalive(Some(KEEPALIVE_INTERVAL)),
+            closed.clone().cancelled_owned(),
+        );
+        tracing::info!(address = %self.address, tls = self.config.tls.is_some(), "listening");
+        tokio::pin!(server);
+        tokio::select! {
+            ended = &mut server => return Ok(ended?),
+            () = drained(&self.running, self.config.drain, shutdown) => {}
+        }
+        closed.cancel();
+        // Idle connections that don't close by themselves are dropped with the server.
+        let ended = tokio::time::timeout(FAREWELL, server).await.unwrap_or(Ok(()));
+        self.engine.close().await?;
+        Ok(ended?)
+    }
+}
+
+/// Waits for the signal to stop, then until running results ended or were ended.
+async fn drained(running: &Running, limit: Duration, shutdown: CancellationToken) {
+    shutdown.cancelled().await;
+    tracing::info!(limit_seconds = limit.as_secs(), "draining");
+    if tokio::time::timeout(limit, running.drain()).await.is_err() {
+        tracing::warn!("results still running after the drain are ended with an error");
+        running.stop();
+        // They end at once; this waits for their last message to be taken.
+        drop(tokio::time::timeout(FAREWELL, running.drain()).await);
+    }
+}

@@ -1,0 +1,20 @@
+//! End-to-end tests: the real binary `basin`, real files, a real Flight SQL client.
+//!
+//! Each test drives the program from outside, as a user does: by its command line and its Flight
+//! endpoint. No crate of Basin is linked. `tests/run build` makes the binary beforehand.
+
+mod accounting;
+mod bad_commands;
+mod bad_files;
+mod bad_requests;
+mod china_facts;
+mod client;
+mod concurrency;
+mod crash;
+mod pack;
+mod partitions;
+mod program;
+mod redelivery;
+mod said;
+mod store;
+mod tpch;

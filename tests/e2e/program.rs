@@ -1,0 +1,176 @@
+//! Runs the binary: one command to its end, or a server until it is dropped.
+
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+/// The demo pools the whole pack with an unoptimised binary before it is ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(600);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// Gives what was printed when the command succeeded.
+    pub(crate) fn success(self) -> Result<String> {
+        ensure!(self.code == Some(0), "exit code {:?}: {}{}", self.code, self.stdout, self.stderr);
+        Ok(self.stdout)
+    }
+
+    /// Everything printed, on either stream.
+    pub(crate) fn text(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+}
+
+/// A command of the binary that cargo built into the folder above this test's own.
+pub(crate) fn basin<I, S>(store: &Path, arguments: I) -> Result<Command>
+where
+    I: IntoIterator<Item = S>,
+    S: AsRef<OsStr>,
+{
+    let mut command = Command::new(binary()?);
+    command.arg("--store").arg(store).args(arguments).stdin(Stdio::null());
+    for name in ["BASIN_STORE", "BASIN_PASSWORD", "BASIN_LOG"] {
+        command.env_remove(name);
+    }
+    Ok(command)
+}
+
+/// Runs a command to its end.
+pub(crate) fn run<I, S>(store: &Path, arguments: I) -> Result<Ended>
+where
+    I: IntoIterator<Item = S>,
+    S: AsRef<OsStr>,
+{
+    let output = basin(store, arguments)?.output()?;
+    Ok(Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+/// Runs one statement against the store itself and gives its rows as CSV lines, without the header.
+pub(crate) fn sql(store: &Path, statement: &str, more: &[&str]) -> Result<Vec<String>> {
+    let mut arguments = vec!["sql", statement, "--format", "csv"];
+    arguments.extend(more);
+    let printed = run(store, arguments)?.success().with_context(|| statement.to_owned())?;
+    Ok(printed.lines().skip(1).map(str::to_owned).collect())
+}
+
+fn binary() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let profile = test.parent().and_then(Path::parent).context("the test has no target folder")?;
+    let binary = profile.join(format!("basin{}", std::env::consts::EXE_SUFFIX));
+    ensure!(binary.is_file(), "{} is missing; build it first: cargo build --bin basin", binary.display());
+    Ok(binary)
+}
+
+/// A running `basin serve` or `basin demo`; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    lines: Receiver<String>,
+    printed: Vec<String>,
+    address: String,
+}
+
+impl Server {
+    /// Starts the command and waits for its line `ready ADDR`.
+    pub(crate) fn start<I, S>(store: &Path, arguments: I) -> Result<Self>
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let mut child = basin(store, arguments)?.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let stdout = child.stdout.take().context("stdout is piped")?;
+        let mut stderr = child.stderr.take().context("stderr is piped")?;
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(std::result::Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let logged = thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = stderr.read_to_end(&mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        let mut server = Self { child, lines, printed: Vec::new(), address: String::new() };
+        if let Err(error) = server.wait_until_ready() {
+            let _ = server.child.kill();
+            let _ = server.child.wait();
+            let log = logged.join().unwrap_or_default();
+            bail!("{error:#}; printed:\n{}\n{log}", server.printed.join("\n"));
+        }
+        Ok(server)
+    }
+
+    /// Serves `store` on a free port of the loopback.
+    pub(crate) fn serve(store: &Path) -> Result<Self> {
+        Self::start(store, ["serve", "--listen", "127.0.0.1:0"])
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let deadline = Instant::now() + READY_TIMEOUT;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    if let Some(address) = line.trim().strip_prefix("ready ") {
+                        address.trim().clone_into(&mut self.address);
+                        return Ok(());
+                    }
+                    self.printed.push(line);
+                }
+                Err(RecvTimeoutError::Timeout) => bail!("not ready after {READY_TIMEOUT:?}"),
+                Err(RecvTimeoutError::Disconnected) => bail!("ended before it was ready"),
+            }
+        }
+    }
+
+    /// The host and port it serves on.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What it printed before it was ready.
+    pub(crate) fn printed(&self) -> &[String] {
+        &self.printed
+    }
+
+    /// Asks it to stop (SIGTERM) and gives its exit code.
+    pub(crate) fn stop(mut self) -> Result<Option<i32>> {
+        let ended = Command::new("kill").arg(self.child.id().to_string()).status()?;
+        ensure!(ended.success(), "the server is gone already");
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status.code());
+            }
+            ensure!(Instant::now() < deadline, "still runs {STOP_TIMEOUT:?} after SIGTERM");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
