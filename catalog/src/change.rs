@@ -42,6 +42,8 @@ pub enum Change {
     RevokeGrant(GrantId),
     /// Defines a dataset, or a new revision of it.
     ApplyDataset(Box<DatasetDefinition>),
+    /// Removes a sandbox dataset, with the grants on it. Its files stay, for earlier snapshots.
+    DropDataset(DatasetName),
     /// Publishes a version of a dataset.
     Publish(Box<Publication>),
 }
@@ -58,6 +60,7 @@ impl Change {
             Self::PutGrant(grant) => format!("grant {}", grant.id),
             Self::RevokeGrant(id) => format!("grant {id}"),
             Self::ApplyDataset(definition) => format!("dataset {}", definition.name),
+            Self::DropDataset(name) => format!("dataset {name}"),
             Self::Publish(publication) => format!("dataset {}", publication.dataset),
         }
     }
@@ -72,6 +75,7 @@ impl Change {
             Self::RemoveUser(_) => format!("remove {}", self.key()),
             Self::RevokeGrant(_) => format!("revoke {}", self.key()),
             Self::ApplyDataset(definition) => format!("define {}", definition.name),
+            Self::DropDataset(name) => format!("drop {name}"),
             Self::Publish(publication) => {
                 format!("publish {} version {}", publication.dataset, publication.version.number)
             }
@@ -82,6 +86,7 @@ impl Change {
     pub(crate) fn dataset(&self) -> Option<&DatasetName> {
         match self {
             Self::ApplyDataset(definition) => Some(&definition.name),
+            Self::DropDataset(name) => Some(name),
             Self::Publish(publication) => Some(&publication.dataset),
             Self::PutGrant(grant) => Some(&grant.dataset),
             Self::PutNode(_)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entry::CatalogEntry;
 use crate::error::{CatalogError, Result};
-use crate::ids::{DatasetName, Digest, ItemName};
+use crate::ids::{DatasetName, Digest, ItemName, SchemaName, UserName};
 use crate::item::Item;
 
 /// How a dataset's rows are identified, ordered and replaced.
@@ -25,6 +25,17 @@ pub struct Layout {
     pub slice: Vec<ItemName>,
 }
 
+/// What makes a dataset somebody's own workings instead of a provider's data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sandbox {
+    /// Whose it is.
+    pub owner: UserName,
+    /// The providers' datasets that its rows were made from, through other sandbox datasets too. Its policy is the
+    /// strictest of theirs.
+    pub derived_from: BTreeSet<DatasetName>,
+}
+
 /// All that is said of a dataset before any of its rows are there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,8 +48,11 @@ pub struct DatasetDefinition {
     pub items: Vec<Item>,
     /// Its layout.
     pub layout: Layout,
-    /// The manifest's text that all this comes from.
+    /// The manifest's text that all this comes from; empty for a sandbox dataset.
     pub manifest: String,
+    /// Set when it lives in a user's sandbox schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
 }
 
 impl DatasetDefinition {
@@ -54,8 +68,23 @@ impl DatasetDefinition {
             other => other,
         };
         self.entry.check().map_err(named)?;
+        self.check_schema().map_err(named)?;
         self.check_items().map_err(named)?;
         self.check_layout().map_err(named)
+    }
+
+    /// Sandbox schemas hold their owner's datasets and nothing else.
+    fn check_schema(&self) -> Result<()> {
+        let schema = self.name.schema();
+        let fits = match &self.sandbox {
+            Some(sandbox) => SchemaName::sandbox_of(&sandbox.owner).as_str() == schema,
+            None => !schema.starts_with(SchemaName::SANDBOX_PREFIX),
+        };
+        if fits {
+            return Ok(());
+        }
+        let reason = "schemas that begin with sandbox_ belong to users; choose another name";
+        Err(CatalogError::invalid(format!("schema {schema}"), reason))
     }
 
     fn check_items(&self) -> Result<()> {

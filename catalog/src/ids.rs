@@ -60,6 +60,9 @@ pub(crate) use text_id;
 
 /// Longest name of a schema, dataset, user, role or node, in bytes.
 const NAME_BYTES: usize = 63;
+/// What stays of a user's name that doesn't fit SQL, and of its checksum.
+const SANDBOX_NAME_CHARS: usize = 40;
+const SANDBOX_DIGEST_CHARS: usize = 8;
 const RESERVED_SCHEMAS: [&str; 2] = ["basin", "information_schema"];
 
 fn sql_name(kind: &str, text: &str) -> Result<()> {
@@ -111,6 +114,31 @@ text_id!(NodeId, "The name of a node: of one installation. It is not a region co
 text_id!(UserName, "The name that a user signs in with.", |text| account_name("user name", text));
 text_id!(RoleName, "The name of a role.", |text| account_name("role name", text));
 
+impl SchemaName {
+    /// What the names of sandbox schemas begin with.
+    pub(crate) const SANDBOX_PREFIX: &str = "sandbox_";
+
+    /// The schema that holds a user's own datasets: `sandbox_` and the name, with a checksum when the name has to be
+    /// changed to be one of SQL.
+    #[must_use]
+    pub fn sandbox_of(user: &UserName) -> Self {
+        let plain = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '_');
+        let name = user.as_str();
+        if name.chars().all(plain) && Self::SANDBOX_PREFIX.len() + name.len() <= NAME_BYTES {
+            return Self(format!("{}{name}", Self::SANDBOX_PREFIX));
+        }
+        let safe: String = name
+            .chars()
+            .map(|c| c.to_ascii_lowercase())
+            .map(|c| if plain(c) { c } else { '_' })
+            .take(SANDBOX_NAME_CHARS)
+            .collect();
+        let digest = Digest::of(name.as_bytes()).to_string();
+        let digest: String = digest.chars().take(SANDBOX_DIGEST_CHARS).collect();
+        Self(format!("{}{safe}_{digest}", Self::SANDBOX_PREFIX))
+    }
+}
+
 impl UserName {
     /// The name that stands for whoever opens the store directly.
     #[must_use]
@@ -120,6 +148,12 @@ impl UserName {
 }
 
 impl RoleName {
+    /// The role whose users may write in a sandbox schema of their own.
+    #[must_use]
+    pub fn sandbox() -> Self {
+        Self("sandbox".to_owned())
+    }
+
     /// The role that always exists and sees everything.
     #[must_use]
     pub fn admin() -> Self {

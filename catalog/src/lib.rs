@@ -30,7 +30,7 @@ pub use as_of::AsOf;
 pub use catalog::{Catalog, CommitSummary};
 pub use change::{Change, Publication};
 pub use codes::{OrganisationCode, RegionCode, ResourceCode};
-pub use definition::{DatasetDefinition, Layout};
+pub use definition::{DatasetDefinition, Layout, Sandbox};
 pub use entry::{CatalogEntry, Licence, QualityDimension, QualityMeasurement, Region, Share};
 pub use error::{CatalogError, ErrorClass, Result};
 pub use ids::{

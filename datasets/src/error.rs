@@ -47,6 +47,14 @@ pub enum DatasetsError {
         /// The difference or the threshold, and what to do.
         reason: String,
     },
+    /// A statement on a sandbox dataset is refused; nothing changed.
+    #[error("{reason}")]
+    Sandbox {
+        /// What the caller can do.
+        class: ErrorClass,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// The catalog refused or failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -96,6 +104,7 @@ impl DatasetsError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Manifest { .. } | Self::Source { .. } | Self::Refused { .. } => ErrorClass::InvalidInput,
+            Self::Sandbox { class, .. } => *class,
             Self::Catalog(error) => error.class(),
             Self::Store { .. } | Self::Delta(_) => ErrorClass::Unavailable,
             Self::Io { source, .. } => match source.kind() {

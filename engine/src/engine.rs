@@ -1,21 +1,25 @@
 //! Engine: what all queries share, and the entrance to the walk.
 
 use crate::admission::Admission;
-use crate::audit::{AuditLog, Outcome, Record};
+use crate::audit::{AuditEntry, AuditLog, Outcome, Record};
 use crate::config::EngineConfig;
 use crate::error::{EngineError, Result};
 use crate::execute::CpuRuntime;
-use crate::plan::{self, LocalCatalog, Planned, Planners, Prepared, Visible, Work};
-use crate::policy::Grants;
+use crate::plan::{self, Change, LocalCatalog, Planned, Planners, Prepared, Visible, Work, Write};
+use crate::policy::{self, Grants};
 use crate::request::QueryRequest;
 use crate::session::{self, StoreOnIo};
 use crate::table::TableCache;
 use basin_catalog::{AsOf, Catalog, Principal};
 use chrono::Utc;
+use datafusion::arrow::datatypes::Schema;
 use datafusion::execution::session_state::SessionState;
 use object_store::ObjectStore;
 use std::sync::Arc;
 use tokio::runtime::Handle;
+
+const NO_SANDBOX: &str = "you can't write here: SQL is read-only for users without the role sandbox; ask an \
+                          administrator (basin user add NAME --role sandbox)";
 
 /// Runs SQL against the snapshots of a catalog. Cheap to clone: clones share everything.
 #[derive(Debug, Clone)]
@@ -108,11 +112,35 @@ impl Engine {
     /// What is wrong with the statement or the names in it.
     #[tracing::instrument(name = "prepare", skip_all, fields(query_id = %request.query_id))]
     pub async fn prepare(&self, request: QueryRequest) -> Result<Prepared> {
+        if self.is_change(&request) {
+            return self.prepare_change(request).await;
+        }
         let work = self.work(request).await?;
         let snapshot = Arc::clone(work.local.grants.snapshot());
         let (schema, parameters) =
             self.shared.planners.run(plan::prepare(work)).await.map_err(log_internal)?;
         Ok(Prepared { schema, parameters, is_update: false, snapshot })
+    }
+
+    /// Tells whether a request is for a statement that changes something and not for a query.
+    #[must_use]
+    pub fn is_change(&self, request: &QueryRequest) -> bool {
+        plan::may_change(&request.sql) && policy::has_sandbox(&request.principal)
+    }
+
+    async fn prepare_change(&self, request: QueryRequest) -> Result<Prepared> {
+        let work = self.work(request.clone()).await?;
+        let snapshot = Arc::clone(work.local.grants.snapshot());
+        let write = plan::of_statement(work, request.principal.clone());
+        let write = self.shared.planners.run(write).await.map_err(log_internal)?;
+        let parameters = match write.change.into_query() {
+            Some(sql) => {
+                let work = self.work(QueryRequest { sql, ..request }).await?;
+                self.shared.planners.run(plan::prepare(work)).await.map_err(log_internal)?.1
+            }
+            None => Schema::empty(),
+        };
+        Ok(Prepared { schema: Arc::new(Schema::empty()), parameters, is_update: true, snapshot })
     }
 
     /// Lists what a principal may query, under the same grants as planning.
@@ -131,6 +159,47 @@ impl Engine {
     pub async fn close(&self) -> Result<()> {
         self.shared.admission.close();
         self.shared.audit.flush().await
+    }
+
+    /// Takes a statement apart that changes something, and opens its record; none when it is a query, or
+    /// when the principal may not write, so that planning it as a query says so.
+    ///
+    /// # Errors
+    /// What is wrong with the statement or where it writes.
+    pub async fn write(&self, request: &QueryRequest) -> Result<Option<OpenWrite>> {
+        if !self.is_change(request) {
+            return Ok(None);
+        }
+        let mut audit = self.shared.audit.open(Record::of(request))?;
+        let work = self.work(request.clone()).await?;
+        let principal = request.principal.clone();
+        match self.shared.planners.run(plan::of_statement(work, principal)).await {
+            Ok(write) => Ok(Some(OpenWrite { write, audit })),
+            Err(error) => {
+                audit.close(Outcome::of(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Finds the dataset that rows may be written to without a statement, and opens the record of it.
+    ///
+    /// # Errors
+    /// `ReadOnly` when the principal may not write there.
+    pub fn ingest(&self, request: &QueryRequest, schema: Option<&str>, table: &str) -> Result<OpenWrite> {
+        let mut audit = self.shared.audit.open(Record::of(request))?;
+        let target = if policy::has_sandbox(&request.principal) {
+            policy::target(&request.principal, schema, table)
+        } else {
+            Err(EngineError::ReadOnly(NO_SANDBOX.to_owned()))
+        };
+        match target {
+            Ok(target) => Ok(OpenWrite { write: Write { target, change: Change::Rows }, audit }),
+            Err(error) => {
+                audit.close(Outcome::of(&error));
+                Err(error)
+            }
+        }
     }
 
     async fn work(&self, request: QueryRequest) -> Result<Work> {
@@ -156,6 +225,32 @@ impl Engine {
             audit: Arc::clone(&self.shared.audit),
             described: false,
         })
+    }
+}
+
+/// A change that was permitted, and its record. Dropped before it is closed, it is recorded as cancelled.
+#[derive(Debug)]
+pub struct OpenWrite {
+    write: Write,
+    audit: AuditEntry,
+}
+
+impl OpenWrite {
+    /// Returns what is to be changed.
+    #[must_use]
+    pub fn write(&self) -> &Write {
+        &self.write
+    }
+
+    /// Closes the record as done.
+    pub fn done(mut self, rows: u64) {
+        self.audit.sent(rows, 0);
+        self.audit.close(Outcome::Ok);
+    }
+
+    /// Closes the record as failed, for this reason.
+    pub fn failed(mut self, reason: &str) {
+        self.audit.close(Outcome::Error(reason.to_owned()));
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use arrow::error::ArrowError;
 use basin_catalog::{CatalogError, ErrorClass};
+use basin_datasets::DatasetsError;
 use basin_engine::EngineError;
 
 /// The result of this crate's operations.
@@ -54,6 +55,9 @@ pub enum ServerError {
     /// The engine refused or failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The sandbox refused or failed.
+    #[error(transparent)]
+    Datasets(#[from] DatasetsError),
     /// A file of the configuration can't be read.
     #[error("can't read {path}: {source}")]
     File {
@@ -102,6 +106,7 @@ impl ServerError {
             Self::Cancelled => ErrorClass::Cancelled,
             Self::Catalog(error) => error.class(),
             Self::Engine(error) => error.class(),
+            Self::Datasets(error) => error.class(),
             Self::Encode(_) | Self::Task(_) | Self::Internal(_) => ErrorClass::Internal,
         }
     }

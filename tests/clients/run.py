@@ -15,7 +15,7 @@ import tempfile
 import threading
 
 HERE = pathlib.Path(__file__).parent
-SCRIPTS = ["adbc_client.py", "pyarrow_client.py", "frames.py", "readers.py"]
+SCRIPTS = ["adbc_client.py", "pyarrow_client.py", "frames.py", "sandbox.py", "readers.py"]
 PASSWORD = "clients need a password"
 
 

@@ -13,7 +13,7 @@ use crate::codes::OrganisationCode;
 use crate::definition::DatasetDefinition;
 use crate::error::{CatalogError, Result};
 use crate::evolution;
-use crate::ids::{GrantId, RoleName, SnapshotId, UserName};
+use crate::ids::{DatasetName, GrantId, RoleName, SnapshotId, UserName};
 use crate::log::Entry;
 use crate::organisation::{Node, Organisation};
 
@@ -80,6 +80,7 @@ impl Snapshot {
             Change::PutGrant(grant) => self.put_grant(grant)?,
             Change::RevokeGrant(id) => self.revoke_grant(id)?,
             Change::ApplyDataset(definition) => self.apply_dataset(definition)?,
+            Change::DropDataset(name) => self.drop_dataset(name)?,
             Change::Publish(publication) => self.publish(publication)?,
         }
         self.touched.insert(change.key(), self.id);
@@ -139,6 +140,10 @@ impl Snapshot {
         self.users.remove(name);
         // A later user of the same name must not inherit them.
         self.grants.retain(|_, grant| grant.to != Grantee::User(name.clone()));
+        let owned = |state: &DatasetState| {
+            state.definition.sandbox.as_ref().is_some_and(|sandbox| sandbox.owner == *name)
+        };
+        self.datasets.retain(|_, state| !owned(state));
         Ok(())
     }
 
@@ -194,6 +199,16 @@ impl Snapshot {
             },
         };
         self.datasets.insert(definition.name.clone(), Arc::new(state));
+        Ok(())
+    }
+
+    fn drop_dataset(&mut self, name: &DatasetName) -> Result<()> {
+        if self.dataset(name)?.definition.sandbox.is_none() {
+            let reason = "only sandbox datasets can be dropped: a provider's data stays";
+            return Err(CatalogError::invalid(format!("dataset {name}"), reason));
+        }
+        self.datasets.remove(name);
+        self.grants.retain(|_, grant| grant.dataset != *name);
         Ok(())
     }
 

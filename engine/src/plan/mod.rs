@@ -1,4 +1,5 @@
 //! Plan: `QueryRequest` -> `Planned`. Read-only SQL against one snapshot and only what its principal sees.
+//! `write` takes a statement that changes something apart: into its target and the query that gives its rows.
 //!
 //! In order: `parse` (limits, one statement, placeholders), `readonly` (what may be said at all), `names`
 //! (which tables are meant; hidden and absent alike), `providers` (those tables for DataFusion),
@@ -12,9 +13,11 @@ mod parse;
 mod planned;
 mod providers;
 mod readonly;
+mod rewrite;
 mod statement;
 mod visible;
 mod worker;
+mod write;
 
 pub(crate) use parse::syntax_error;
 pub(crate) use planned::PlannedParts;
@@ -23,3 +26,5 @@ pub(crate) use providers::{DatasetTable, LocalCatalog, ScanOf, is_granted};
 pub(crate) use statement::{Work, plan, prepare};
 pub use visible::{TableKind, Visible, VisibleTable};
 pub(crate) use worker::Planners;
+pub use write::{Change, Write};
+pub(crate) use write::{may_change, of_statement};

@@ -24,6 +24,17 @@ const MAX_PARAMETERS: usize = 10_000;
 
 /// Parses one read-only statement.
 pub(super) fn statement(sql: &str, max_bytes: usize) -> Result<Statement> {
+    let statement = any_statement(sql, max_bytes, super::readonly::check_first_word)?;
+    super::readonly::check_statement(&statement)?;
+    Ok(statement)
+}
+
+/// Parses one statement, whatever it does, after a look at its first word.
+pub(super) fn any_statement(
+    sql: &str,
+    max_bytes: usize,
+    check_first_word: impl Fn(&[TokenWithSpan]) -> Result<()>,
+) -> Result<Statement> {
     if sql.len() > max_bytes {
         return Err(EngineError::TooLarge(format!(
             "the statement has {} bytes; at most {max_bytes} are accepted",
@@ -34,7 +45,7 @@ pub(super) fn statement(sql: &str, max_bytes: usize) -> Result<Statement> {
     let mut tokens = Tokenizer::new(&dialect, sql)
         .tokenize_with_location()
         .map_err(|error| EngineError::sql_at(error.message, error.location.line, error.location.column))?;
-    super::readonly::check_first_word(&tokens)?;
+    check_first_word(&tokens)?;
     check_size(&tokens)?;
     number_placeholders(&mut tokens)?;
     let parsed = Parser::new(&dialect)
@@ -47,7 +58,6 @@ pub(super) fn statement(sql: &str, max_bytes: usize) -> Result<Statement> {
         return Err(EngineError::sql("send exactly one statement"));
     };
     check_depth(&statement)?;
-    super::readonly::check_statement(&statement)?;
     Ok(statement)
 }
 

@@ -154,7 +154,7 @@ pub struct Prepared {
     pub schema: SchemaRef,
     /// The parameters as columns `$1`, `$2` …; type Null where nothing tells.
     pub parameters: Schema,
-    /// Whether the statement would change something; never.
+    /// Whether the statement changes something; its schema is empty then.
     pub is_update: bool,
     /// The snapshot that it was planned against.
     pub snapshot: Arc<Snapshot>,

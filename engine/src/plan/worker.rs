@@ -5,6 +5,7 @@
 
 use crate::error::{EngineError, Result};
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -30,11 +31,19 @@ impl Planners {
     }
 
     /// Runs work on a planner; I/O that it awaits happens on the I/O runtime.
-    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T>
+    pub(crate) fn run<T, F>(&self, work: F) -> impl Future<Output = Result<T>> + Send + use<'_, T, F>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
+        // On the heap before anyone awaits it: a plan's state is too large for the callers' stacks.
+        self.run_boxed(Box::pin(work))
+    }
+
+    async fn run_boxed<T: Send + 'static>(
+        &self,
+        work: Pin<Box<impl Future<Output = Result<T>> + Send + 'static>>,
+    ) -> Result<T> {
         let run = async {
             let place = Arc::clone(&self.places)
                 .acquire_owned()

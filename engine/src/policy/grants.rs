@@ -60,11 +60,22 @@ impl Grants {
         &self.data
     }
 
+    /// A sandbox is made of what providers delivered, never of another sandbox.
+    fn sees_provided(&self, name: &DatasetName) -> bool {
+        let provided = |state: &Arc<DatasetState>| state.definition.sandbox.is_none();
+        self.policy.datasets().get(name).is_some_and(provided) && self.sees(name)
+    }
+
     fn sees(&self, name: &DatasetName) -> bool {
         if self.admin {
             return true;
         }
         let Some(state) = self.policy.datasets().get(name) else { return false };
+        if let Some(sandbox) = &state.definition.sandbox {
+            // The strictest of all policies behind it: its owner sees it as long as each of its sources may be seen.
+            return sandbox.owner == *self.principal.user()
+                && sandbox.derived_from.iter().all(|source| self.sees_provided(source));
+        }
         let entry = &state.definition.entry;
         let own = self.principal.agency() == Some(&entry.provider);
         match entry.share {

@@ -19,8 +19,8 @@ use object_store::ObjectStore;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-/// Name of the local catalog in SQL.
-pub(crate) const CATALOG: &str = "basin";
+/// The name of the catalog in SQL.
+pub const CATALOG: &str = "basin";
 
 /// Scheme under which Basin's store is known inside the engine; it never leaves it.
 const STORE_URL: &str = "basin://store/";

@@ -129,6 +129,7 @@ pub(crate) fn definition(name: &str, share: Share, sequence: u32) -> DatasetDefi
             slice: vec![],
         },
         manifest: String::new(),
+        sandbox: None,
     }
 }
 

@@ -4,6 +4,7 @@
 
 use arrow_flight::sql::{
     Any, Command, CommandGetDbSchemas, CommandGetSqlInfo, CommandGetTables, CommandGetXdbcTypeInfo,
+    CommandStatementIngest,
 };
 use arrow_flight::{FlightDescriptor, flight_descriptor};
 use bytes::Bytes;
@@ -11,10 +12,9 @@ use prost::Message;
 
 use crate::error::{Result, ServerError};
 
-const UPDATES: &str = "Basin is read-only here: data comes in as deliveries (`basin pool`); send SELECT \
-                       statements as queries, not as updates";
+const UPDATES: &str = "an update is sent as the data of DoPut, not here";
 const SUBSTRAIT: &str = "Substrait plans are not supported; send the statement as SQL";
-const INGEST: &str = "bulk ingestion is not supported: data comes in as deliveries (`basin pool`)";
+const INGEST: &str = "bulk ingestion is sent as the data of DoPut, not here";
 const KEYS: &str = "primary and foreign keys are not published yet; the keys of a dataset are in \
                     basin.items";
 const TRANSACTIONS: &str = "transactions are not supported: every query reads one snapshot; leave the \
@@ -48,6 +48,38 @@ pub(super) enum Metadata {
     SqlInfo(CommandGetSqlInfo),
     /// GetXdbcTypeInfo.
     XdbcTypeInfo(CommandGetXdbcTypeInfo),
+}
+
+/// A command that comes with data.
+#[derive(Debug)]
+pub(super) enum Put {
+    /// Parameters of a prepared statement, by its handle.
+    Bind(Bytes),
+    /// A statement that changes something, as SQL.
+    Update(String),
+    /// A prepared statement that changes something, by its handle, with its parameters.
+    PreparedUpdate(Bytes),
+    /// Rows for a table.
+    Ingest(Box<CommandStatementIngest>),
+}
+
+/// Sorts a command that comes with data.
+///
+/// # Errors
+/// As [`readable`].
+pub(super) fn put(command: Command) -> Result<Put> {
+    Ok(match command {
+        Command::CommandPreparedStatementQuery(query) => Put::Bind(query.prepared_statement_handle),
+        Command::CommandStatementUpdate(update) => {
+            refuse_transaction(update.transaction_id.as_ref())?;
+            Put::Update(update.query)
+        }
+        Command::CommandPreparedStatementUpdate(update) => {
+            Put::PreparedUpdate(update.prepared_statement_handle)
+        }
+        Command::CommandStatementIngest(ingest) => Put::Ingest(Box::new(ingest)),
+        other => return Err(refusal(other)),
+    })
 }
 
 /// Reads the command of a descriptor.

@@ -26,6 +26,9 @@ pub(super) struct TicketContent {
     /// An Arrow IPC stream with one row per run; empty when there are no parameters.
     #[prost(bytes = "vec", tag = "5")]
     pub(super) parameters: Vec<u8>,
+    /// The rows that a statement changed: it ran already, and this is all that is left to say.
+    #[prost(int64, optional, tag = "6")]
+    pub(super) done: Option<i64>,
 }
 
 /// A prepared statement, with its parameters once they are bound.

@@ -9,6 +9,7 @@ mod command;
 mod handle;
 mod handshake;
 mod info;
+mod ingest;
 mod metadata;
 mod parameters;
 mod prepared;
@@ -17,6 +18,7 @@ mod service;
 mod sql_info;
 mod statement;
 mod tables;
+mod write;
 mod xdbc;
 
 pub(crate) use running::Running;

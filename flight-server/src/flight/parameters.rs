@@ -30,7 +30,10 @@ pub(super) async fn read(
         tracing::info!(%error, "parameters can't be read");
         ServerError::InvalidRequest("the parameters are not readable as Arrow data".to_owned())
     };
-    let data = data.map_err(|status| FlightError::Tonic(Box::new(status)));
+    // Some clients send the descriptor in a message of its own.
+    let data = data
+        .try_filter(|message| std::future::ready(!message.data_header.is_empty()))
+        .map_err(|status| FlightError::Tonic(Box::new(status)));
     let mut batches = FlightRecordBatchStream::new_from_flight_data(data);
     let mut all = Vec::new();
     let mut rows = 0_usize;

@@ -2,6 +2,7 @@
 //!
 //! Nothing is kept: binding returns a new handle that holds the values too.
 
+use arrow::array::RecordBatch;
 use arrow_flight::FlightData;
 use arrow_flight::sql::{
     ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult, Any,
@@ -63,6 +64,8 @@ impl FlightSql {
         refuse_transaction(request.transaction_id.as_ref())?;
         let prepared = self.engine.prepare(call.request(request.query.clone())).await?;
         let parameterised = !prepared.parameters.fields().is_empty();
+        // Clients take an empty schema for a statement that changes something.
+        let dataset_schema = result_schema(&prepared.schema, parameterised);
         let content = PreparedContent {
             sql: request.query,
             as_of: as_of_text(&call.as_of),
@@ -71,7 +74,7 @@ impl FlightSql {
         };
         Ok(CreatedStatement {
             prepared_statement_handle: self.seal_prepared(call, &content)?,
-            dataset_schema: schema_bytes(&result_schema(&prepared.schema, parameterised))?,
+            dataset_schema: schema_bytes(&dataset_schema)?,
             parameter_schema: schema_bytes(&wire_schema(&prepared.parameters))?,
             is_update: Some(prepared.is_update),
         })
@@ -106,15 +109,9 @@ impl FlightSql {
     pub(super) async fn describe_prepared(&self, call: &Call, handle: &[u8]) -> Result<Described> {
         let content = self.open_prepared(call, handle)?;
         let runs = parameters::from_bytes(&content.parameters)?;
-        let as_of: AsOf =
-            content.as_of.parse().map_err(|_| ServerError::Internal("a handle's as-of can't be read"))?;
         let request = QueryRequest {
-            query_id: call.query_id,
-            principal: call.principal_for(content.purpose.clone()),
-            sql: content.sql.clone(),
-            as_of,
             parameters: runs.into_iter().next().unwrap_or_default(),
-            timeout: None,
+            ..prepared_request(call, &content)?
         };
         let ticket = TicketContent {
             query_id: call.query_id.to_string(),
@@ -122,8 +119,28 @@ impl FlightSql {
             snapshot: 0,
             purpose: content.purpose,
             parameters: content.parameters,
+            done: None,
         };
         self.describe(request, ticket).await
+    }
+
+    /// Runs a prepared statement that changes something, with the rows that come along or else those that are bound;
+    /// none when it is a query.
+    ///
+    /// # Errors
+    /// Those of [`handle::open`], else the statement's.
+    pub(super) async fn write_prepared(
+        &self,
+        call: &Call,
+        handle: &[u8],
+        rows: Option<RecordBatch>,
+    ) -> Result<Option<u64>> {
+        let content = self.open_prepared(call, handle)?;
+        let bound = match rows.filter(|rows| rows.num_columns() > 0) {
+            Some(rows) => parameters::to_bytes(&rows)?,
+            None => content.parameters.clone(),
+        };
+        self.write(prepared_request(call, &content)?, parameters::from_bytes(&bound)?).await
     }
 
     /// Closes a prepared statement: nothing is kept, so only a foreign or forged handle is refused.
@@ -142,6 +159,20 @@ impl FlightSql {
         let lifetime = self.lifetimes.handle;
         Ok(handle::seal(&self.sealer, Purpose::Prepared, call, lifetime, content)?.into())
     }
+}
+
+/// The request of a prepared statement, without parameters.
+fn prepared_request(call: &Call, content: &PreparedContent) -> Result<QueryRequest> {
+    let as_of: AsOf =
+        content.as_of.parse().map_err(|_| ServerError::Internal("a handle's as-of can't be read"))?;
+    Ok(QueryRequest {
+        query_id: call.query_id,
+        principal: call.principal_for(content.purpose.clone()),
+        sql: content.sql.clone(),
+        as_of,
+        parameters: Vec::new(),
+        timeout: None,
+    })
 }
 
 /// Writes a state as it is read back: see `x-basin-as-of`.

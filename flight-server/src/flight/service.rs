@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use arrow::ipc::writer::IpcWriteOptions;
 use arrow_flight::flight_service_server::FlightService;
+use arrow_flight::sql::DoPutUpdateResult;
 use arrow_flight::sql::metadata::{SqlInfoData, XdbcTypeInfoData};
 use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest,
     HandshakeResponse, PollInfo, PutResult, SchemaAsIpc, SchemaResult, Ticket,
 };
-use basin_engine::{Engine, QueryId};
+use basin_engine::{Engine, QueryId, ScalarValue};
 use futures::stream::{self, BoxStream, StreamExt};
 use prost::Message;
 use tonic::metadata::{MetadataMap, MetadataValue};
@@ -18,9 +19,10 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument;
 
 use super::call::Call;
-use super::command::{self, Readable};
+use super::command::{self, Put, Readable};
 use super::running::{Run, Running};
-use super::{action, info, sql_info, xdbc};
+use super::write::count_schema;
+use super::{action, info, parameters, sql_info, xdbc};
 use crate::authn::Authenticator;
 use crate::config::ServerConfig;
 use crate::encode::flight_data;
@@ -31,6 +33,8 @@ use crate::status::{QUERY_ID_HEADER, to_status};
 const LIST_FLIGHTS: &str = "Basin has no list of flights; list datasets with GetTables or \
                             SELECT * FROM basin.datasets";
 const EXCHANGE: &str = "DoExchange is not part of Flight SQL; send statements with GetFlightInfo and DoGet";
+const NO_CHANGE: &str = "the statement is a query, or you can't write here (role sandbox); send queries with \
+                         GetFlightInfo and DoGet";
 const STATEMENT_AS_TICKET: &str = "a statement is not a ticket: send it with GetFlightInfo and fetch the \
                                    ticket that returns";
 const TICKET_AS_STATEMENT: &str = "a ticket is not a statement: send it with DoGet";
@@ -92,10 +96,17 @@ impl FlightSql {
         let call = &opened.call;
         match command::readable(command::of_descriptor(&descriptor)?)? {
             Readable::Statement(sql) => {
+                if let Some(count) = opened.run.step(self.write(call.request(sql.clone()), one_run())).await?
+                {
+                    return self.info_of_done(call, count, descriptor);
+                }
                 let described = opened.run.step(self.describe_statement(call, sql)).await?;
                 self.info_of(call, &described, descriptor)
             }
             Readable::Prepared(handle) => {
+                if let Some(count) = opened.run.step(self.write_prepared(call, &handle, None)).await? {
+                    return self.info_of_done(call, count, descriptor);
+                }
                 let described = opened.run.step(self.describe_prepared(call, &handle)).await?;
                 self.info_of(call, &described, descriptor)
             }
@@ -111,6 +122,7 @@ impl FlightSql {
     async fn schema(&self, opened: &Opened, descriptor: FlightDescriptor) -> Result<SchemaResult> {
         let call = &opened.call;
         let schema = match command::readable(command::of_descriptor(&descriptor)?)? {
+            Readable::Statement(sql) if self.engine.is_change(&call.request(sql.clone())) => count_schema(),
             Readable::Statement(sql) => opened.run.step(self.describe_statement(call, sql)).await?.schema,
             Readable::Prepared(handle) => {
                 opened.run.step(self.describe_prepared(call, &handle)).await?.schema
@@ -178,16 +190,30 @@ impl FlightSql {
             .flight_descriptor
             .as_ref()
             .ok_or_else(|| invalid("the first message of DoPut has no descriptor"))?;
-        let handle = match command::of_descriptor(descriptor)? {
-            arrow_flight::sql::Command::CommandPreparedStatementQuery(query) => {
-                query.prepared_statement_handle
-            }
-            other => return Err(command::refusal(other)),
-        };
+        let command = command::put(command::of_descriptor(descriptor)?)?;
         let rows = stream::iter([Ok(first)]).chain(data);
-        let result = opened.run.step(self.bind(&opened.call, &handle, rows)).await?;
+        let (call, run) = (&opened.call, &opened.run);
+        let count = match command {
+            Put::Bind(handle) => {
+                let result = run.step(self.bind(call, &handle, rows)).await?;
+                return Ok(PutResult { app_metadata: result.encode_to_vec().into() });
+            }
+            Put::Update(sql) => run.step(self.write(call.request(sql), one_run())).await?,
+            Put::PreparedUpdate(handle) => {
+                let rows = run.step(parameters::read(rows)).await?;
+                run.step(self.write_prepared(call, &handle, rows)).await?
+            }
+            Put::Ingest(ingest) => Some(run.step(self.ingest(call, *ingest, rows)).await?),
+        };
+        let count = count.ok_or(ServerError::Unsupported(NO_CHANGE))?;
+        let result = DoPutUpdateResult { record_count: i64::try_from(count).unwrap_or(i64::MAX) };
         Ok(PutResult { app_metadata: result.encode_to_vec().into() })
     }
+}
+
+/// One run of a statement without parameters.
+fn one_run() -> Vec<Vec<ScalarValue>> {
+    vec![Vec::new()]
 }
 
 /// A call that was let in.

@@ -118,14 +118,14 @@ fn server(infos: &mut SqlInfoDataBuilder) {
     infos.append(Info::FlightSqlServerName, "Basin");
     infos.append(Info::FlightSqlServerVersion, env!("CARGO_PKG_VERSION"));
     infos.append(Info::FlightSqlServerArrowVersion, arrow::ARROW_VERSION);
-    infos.append(Info::FlightSqlServerReadOnly, true);
+    infos.append(Info::FlightSqlServerReadOnly, false);
     infos.append(Info::FlightSqlServerSql, true);
     infos.append(Info::FlightSqlServerSubstrait, false);
     infos.append(Info::FlightSqlServerSubstraitMinVersion, "");
     infos.append(Info::FlightSqlServerSubstraitMaxVersion, "");
     infos.append(Info::FlightSqlServerTransaction, SqlSupportedTransaction::None as i32);
     infos.append(Info::FlightSqlServerCancel, true);
-    infos.append(Info::FlightSqlServerBulkIngestion, false);
+    infos.append(Info::FlightSqlServerBulkIngestion, true);
     infos.append(Info::FlightSqlServerIngestTransactionsSupported, false);
     // Handles expire by the clock, not by disuse: no timeout in the sense of the specification.
     infos.append(Info::FlightSqlServerStatementTimeout, 0_i32);
@@ -137,7 +137,7 @@ fn names(infos: &mut SqlInfoDataBuilder) {
     let lower = SqlSupportedCaseSensitivity::SqlCaseSensitivityLowercase as i32;
     infos.append(Info::SqlDdlCatalog, false);
     infos.append(Info::SqlDdlSchema, false);
-    infos.append(Info::SqlDdlTable, false);
+    infos.append(Info::SqlDdlTable, true);
     infos.append(Info::SqlIdentifierCase, lower);
     infos.append(Info::SqlIdentifierQuoteChar, "\"");
     // Quoted names are taken exactly as written; the enumeration has no better word for it.

@@ -17,6 +17,7 @@ use super::info::{self, Origin};
 use super::parameters;
 use super::running::Run;
 use super::service::FlightSql;
+use super::write::{count_batch, count_schema};
 use crate::encode::{flight_data, wire_schema};
 use crate::error::{Result, ServerError};
 use crate::seal::Purpose;
@@ -41,6 +42,7 @@ impl FlightSql {
             snapshot: 0,
             purpose: call.purpose.clone(),
             parameters: Vec::new(),
+            done: None,
         };
         self.describe(call.request(content.sql.clone()), content).await
     }
@@ -80,6 +82,26 @@ impl FlightSql {
         info::flight_info(descriptor, &described.schema, ticket, Some(&described.origin))
     }
 
+    /// Gives the info of a statement that ran already: its result is a count of rows.
+    ///
+    /// # Errors
+    /// `Encode` when the schema can't be written.
+    pub(super) fn info_of_done(
+        &self,
+        call: &Call,
+        count: u64,
+        descriptor: FlightDescriptor,
+    ) -> Result<FlightInfo> {
+        let content = TicketContent {
+            query_id: call.query_id.to_string(),
+            done: Some(i64::try_from(count).unwrap_or(i64::MAX)),
+            ..TicketContent::default()
+        };
+        let sealed = handle::seal(&self.sealer, Purpose::Ticket, call, self.lifetimes.ticket, &content)?;
+        let ticket = info::statement_ticket(sealed);
+        Ok(info::flight_info(descriptor, &count_schema(), ticket, None)?.with_total_records(1))
+    }
+
     /// Opens a ticket of the caller.
     ///
     /// # Errors
@@ -98,6 +120,9 @@ impl FlightSql {
         content: TicketContent,
         run: Run,
     ) -> Result<BoxStream<'static, Result<FlightData>>> {
+        if let Some(count) = content.done {
+            return Ok(run.stream(flight_data(count_schema(), stream::iter([count_batch(count)]))));
+        }
         let mut runs = parameters::from_bytes(&content.parameters)?.into_iter();
         let first = runs.next().ok_or(ServerError::Internal("a ticket has no run"))?;
         let template = QueryRequest {
@@ -123,7 +148,7 @@ impl FlightSql {
 }
 
 /// Walks from a request to its stream.
-async fn start(engine: Engine, request: QueryRequest) -> Result<ResultStream> {
+pub(super) async fn start(engine: Engine, request: QueryRequest) -> Result<ResultStream> {
     let authorized = engine.plan(request).await?.authorize()?;
     Ok(authorized.admit().await?.execute()?)
 }
@@ -140,7 +165,7 @@ fn same_types(result: ResultStream, promised: &Schema) -> Result<ResultStream> {
     ))
 }
 
-fn rows(
+pub(super) fn rows(
     result: ResultStream,
 ) -> impl futures::Stream<Item = Result<arrow::array::RecordBatch>> + Send + 'static {
     result.map_err(ServerError::from)

@@ -2,6 +2,7 @@
 
 mod metadata;
 mod prepared;
+mod sandbox;
 mod session;
 mod statements;
 
@@ -58,6 +59,10 @@ impl Served {
 
     async fn ana(&self) -> Client {
         self.signed_in("ana", "secret-a").await
+    }
+
+    async fn sam(&self) -> Client {
+        self.signed_in("sam", "secret-s").await
     }
 
     async fn bob(&self) -> Client {

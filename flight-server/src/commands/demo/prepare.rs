@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use basin_catalog::{Catalog, Change, Digest, ErrorClass, Snapshot, Store, User, UserName};
+use basin_catalog::{Catalog, Change, Digest, ErrorClass, Role, RoleName, Snapshot, Store, User, UserName};
 use basin_datasets::{Pack, PoolReport, PoolRequest};
 use chrono::Utc;
 
@@ -145,11 +145,13 @@ async fn analyst(catalog: &Catalog, password: &str) -> Result<()> {
         return Ok(());
     }
     let password = user::hash(password.to_owned()).await?;
+    let roles = BTreeSet::from([RoleName::sandbox()]);
     let user = match known {
-        Some(user) => User { password, ..user },
-        None => User { name, agency: None, roles: BTreeSet::new(), password, created_at: Utc::now() },
+        Some(user) => User { password, roles, ..user },
+        None => User { name, agency: None, roles, password, created_at: Utc::now() },
     };
-    catalog.commit(&snapshot, AUTHOR, vec![Change::PutUser(user)]).await?;
+    let role = Role { name: RoleName::sandbox(), description: "Keeps workings of its own.".to_owned() };
+    catalog.commit(&snapshot, AUTHOR, vec![Change::PutRole(role), Change::PutUser(user)]).await?;
     Ok(())
 }
 
