@@ -7,6 +7,7 @@ use crate::cancel::cancellable;
 use crate::error::{EngineError, Result};
 use crate::output::to_plain;
 use crate::policy::AuthorizedParts;
+use crate::progress::Progress;
 use crate::request::QueryId;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -90,6 +91,19 @@ impl crate::Admitted {
     /// # Errors
     /// Internal when the engine's threads are gone.
     pub fn execute(self) -> Result<ResultStream> {
+        self.start(None)
+    }
+
+    /// Starts the query, and shows in `progress` how far it is. Memory of its operators is kept for that until
+    /// the query ends, where it would be given back one by one.
+    ///
+    /// # Errors
+    /// Internal when the engine's threads are gone.
+    pub fn execute_watched(self, progress: Progress) -> Result<ResultStream> {
+        self.start(Some(progress))
+    }
+
+    fn start(self, progress: Option<Progress>) -> Result<ResultStream> {
         let AdmittedParts { plan, permit, deadline } = self.into_parts();
         let AuthorizedParts { query_id, state, logical, schema, timeout, mut audit, shared, .. } = plan;
         let (sender, batches) = mpsc::channel(READY_BATCHES);
@@ -106,6 +120,7 @@ impl crate::Admitted {
             schema: SchemaRef::clone(&schema),
             sender,
             stop: stop.clone(),
+            progress,
         };
         let work = async move {
             let result = run.within(deadline, timeout).await;
@@ -134,6 +149,7 @@ struct Run {
     schema: SchemaRef,
     sender: mpsc::Sender<RecordBatch>,
     stop: CancellationToken,
+    progress: Option<Progress>,
 }
 
 impl Run {
@@ -147,6 +163,7 @@ impl Run {
 
     async fn run(self) -> Result<()> {
         let physical = cancellable(self.physical().await?, &self.stop)?;
+        let _watching = self.progress.as_ref().map(|progress| progress.watch(&physical));
         #[expect(clippy::disallowed_methods, reason = "this is the room that runs plans")]
         let mut rows = execute_stream(physical, self.state.task_ctx())?;
         while let Some(batch) = rows.next().await {

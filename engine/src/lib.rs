@@ -12,6 +12,7 @@
 //! | `policy` | what a principal sees and reads |
 //! | `admission` | who runs, who waits, who is refused |
 //! | `execute` | nothing: it runs |
+//! | `progress` | nothing: it shows how far a query is |
 //! | `audit` | what is remembered |
 //! | `table` | nothing: a dataset version as a Parquet scan |
 //! | `system` | nothing: catalog facts as tables |
@@ -29,6 +30,7 @@ mod execute;
 mod output;
 mod plan;
 mod policy;
+mod progress;
 mod request;
 mod session;
 mod system;
@@ -43,5 +45,6 @@ pub use error::{EngineError, Result};
 pub use execute::ResultStream;
 pub use plan::{Change, Planned, Prepared, Provenance, TableKind, Visible, VisibleTable, Write};
 pub use policy::Authorized;
+pub use progress::Progress;
 pub use request::{QueryId, QueryRequest};
 pub use session::CATALOG;

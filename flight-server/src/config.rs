@@ -28,6 +28,7 @@ const MIB: u64 = 1024 * 1024;
 /// token_lifetime_seconds = 86400   # of a bearer token
 /// ticket_lifetime_seconds = 3600   # of a ticket, between GetFlightInfo and DoGet
 /// handle_lifetime_seconds = 86400  # of a prepared statement
+/// poll_lifetime_seconds = 60       # of a polled statement that nobody asks for
 /// drain_seconds = 30               # how long running results may go on after SIGTERM
 ///
 /// [server.tls]
@@ -73,6 +74,8 @@ pub struct ServerSection {
     pub ticket_lifetime_seconds: Option<u64>,
     /// The lifetime of a prepared statement's handle.
     pub handle_lifetime_seconds: Option<u64>,
+    /// The lifetime of a polled statement that nobody asks for.
+    pub poll_lifetime_seconds: Option<u64>,
     /// How long running results may go on after the signal to stop.
     pub drain_seconds: Option<u64>,
     /// The TLS files.
@@ -135,6 +138,8 @@ pub struct ServerConfig {
     pub ticket_lifetime: Duration,
     /// The lifetime of a prepared statement's handle.
     pub handle_lifetime: Duration,
+    /// The lifetime of a polled statement that nobody asks for.
+    pub poll_lifetime: Duration,
     /// How long running results may go on after the signal to stop.
     pub drain: Duration,
 }
@@ -148,6 +153,7 @@ impl Default for ServerConfig {
             token_lifetime: Duration::from_secs(24 * 3600),
             ticket_lifetime: Duration::from_secs(3600),
             handle_lifetime: Duration::from_secs(24 * 3600),
+            poll_lifetime: Duration::from_secs(60),
             drain: Duration::from_secs(30),
         }
     }
@@ -203,6 +209,7 @@ impl Config {
             token_lifetime: seconds(section.token_lifetime_seconds, default.token_lifetime),
             ticket_lifetime: seconds(section.ticket_lifetime_seconds, default.ticket_lifetime),
             handle_lifetime: seconds(section.handle_lifetime_seconds, default.handle_lifetime),
+            poll_lifetime: seconds(section.poll_lifetime_seconds, default.poll_lifetime),
             drain: seconds(section.drain_seconds, default.drain),
         }
     }

@@ -46,6 +46,12 @@ pub enum ServerError {
     /// Somebody cancelled this query with CancelFlightInfo or CancelQuery.
     #[error("the query was cancelled by request")]
     Cancelled,
+    /// A poll of a statement that is not polled in this process.
+    #[error(
+        "no such statement is polled here: it was fetched, cancelled or not asked for in time, or another \
+         server process runs it; poll again with the statement itself"
+    )]
+    UnknownPoll,
     /// A limit of this server would be exceeded.
     #[error("{0}")]
     TooLarge(String),
@@ -57,7 +63,7 @@ pub enum ServerError {
     Engine(#[from] EngineError),
     /// The sandbox refused or failed.
     #[error(transparent)]
-    Datasets(#[from] DatasetsError),
+    Datasets(Box<DatasetsError>),
     /// A file of the configuration can't be read.
     #[error("can't read {path}: {source}")]
     File {
@@ -90,6 +96,12 @@ pub enum ServerError {
     Internal(&'static str),
 }
 
+impl From<DatasetsError> for ServerError {
+    fn from(error: DatasetsError) -> Self {
+        Self::Datasets(Box::new(error))
+    }
+}
+
 impl ServerError {
     /// Returns the class that decides the gRPC status and the exit code.
     #[must_use]
@@ -104,6 +116,7 @@ impl ServerError {
                 ErrorClass::Unavailable
             }
             Self::Cancelled => ErrorClass::Cancelled,
+            Self::UnknownPoll => ErrorClass::NotFound,
             Self::Catalog(error) => error.class(),
             Self::Engine(error) => error.class(),
             Self::Datasets(error) => error.class(),

@@ -26,6 +26,8 @@ pub(crate) enum Purpose {
     Ticket,
     /// A prepared statement's handle.
     Prepared,
+    /// The descriptor of a next poll.
+    Poll,
 }
 
 impl Purpose {
@@ -34,6 +36,7 @@ impl Purpose {
             Self::Token => b"basin/1/token",
             Self::Ticket => b"basin/1/ticket",
             Self::Prepared => b"basin/1/prepared",
+            Self::Poll => b"basin/1/poll",
         }
     }
 }

@@ -11,12 +11,13 @@ from collections.abc import Callable
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A server that serves the example pack, and its store."""
+    """A server that serves the example pack, its store and its process."""
 
     address: str
     user: str
     password: str
     store: pathlib.Path
+    pid: int
 
     @property
     def uri(self) -> str:
@@ -43,9 +44,10 @@ def main() -> None:
     parser.add_argument("--user", required=True)
     parser.add_argument("--password", required=True)
     parser.add_argument("--store", required=True, type=pathlib.Path)
+    parser.add_argument("--pid", required=True, type=int, help="the server's process")
     parser.add_argument("--only", default="", help="run the checks whose name contains this")
     arguments = parser.parse_args()
-    target = Target(arguments.address, arguments.user, arguments.password, arguments.store)
+    target = Target(arguments.address, arguments.user, arguments.password, arguments.store, arguments.pid)
     passed = failed = 0
     for function in CHECKS:
         if arguments.only not in function.__name__:

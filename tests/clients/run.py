@@ -15,7 +15,7 @@ import tempfile
 import threading
 
 HERE = pathlib.Path(__file__).parent
-SCRIPTS = ["adbc_client.py", "pyarrow_client.py", "frames.py", "sandbox.py", "readers.py"]
+SCRIPTS = ["adbc_client.py", "pyarrow_client.py", "frames.py", "sandbox.py", "readers.py", "cancel.py"]
 PASSWORD = "clients need a password"
 
 
@@ -30,11 +30,12 @@ def ready(server: subprocess.Popen) -> str:
     sys.exit(f"the demo ended before it was ready:\n{''.join(printed)}")
 
 
-def run_scripts(address: str, store: str) -> tuple[int, int]:
+def run_scripts(address: str, store: str, pid: int) -> tuple[int, int]:
     passed = failed = 0
     for script in SCRIPTS:
         print(f"-- {script}", flush=True)
-        arguments = ["--address", address, "--user", "analyst", "--password", PASSWORD, "--store", store]
+        arguments = ["--address", address, "--user", "analyst", "--password", PASSWORD]
+        arguments += ["--store", store, "--pid", str(pid)]
         ended = subprocess.run(
             [sys.executable, HERE / script, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -62,7 +63,7 @@ def main() -> None:
             encoding="utf-8",
         )
         try:
-            passed, failed = run_scripts(ready(server), folder)
+            passed, failed = run_scripts(ready(server), folder, server.pid)
         finally:
             server.send_signal(signal.SIGTERM)
             code = server.wait(timeout=60)

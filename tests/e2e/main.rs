@@ -11,6 +11,7 @@ mod china_facts;
 mod client;
 mod concurrency;
 mod crash;
+mod limits;
 mod pack;
 mod partitions;
 mod program;

@@ -153,6 +153,14 @@ impl Server {
         &self.printed
     }
 
+    /// The memory that it occupies.
+    pub(crate) fn resident_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+        Ok(kibibytes * 1024)
+    }
+
     /// Asks it to stop (SIGTERM) and gives its exit code.
     pub(crate) fn stop(mut self) -> Result<Option<i32>> {
         let ended = Command::new("kill").arg(self.child.id().to_string()).status()?;

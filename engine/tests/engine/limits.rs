@@ -7,8 +7,12 @@ use futures::StreamExt;
 use std::time::{Duration, Instant};
 
 /// Never ends in a test's time, in each kind of operator.
-const ENDLESS: [&str; 4] = [
+const ENDLESS: [&str; 8] = [
     "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b WHERE a.value + b.value = -1",
+    "SELECT count(*) FROM generate_series(1, 1000000) a JOIN generate_series(1, 1000000) b ON a.value % 2 = b.value % 2 AND a.value + b.value < 0",
+    "SELECT count(*) FROM generate_series(1, 1000000) a JOIN generate_series(1, 1000000) b ON a.value % 2 = b.value % 2",
+    "SELECT sum(a.value * b.value) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b",
+    "SELECT max(s) FROM (SELECT sum(value) OVER (ROWS BETWEEN 1000 PRECEDING AND CURRENT ROW) AS s FROM generate_series(1, 1000000000000))",
     "SELECT a.value FROM generate_series(1, 1000000000000) a ORDER BY a.value DESC LIMIT 1",
     "SELECT sum(a.value % 7) FROM generate_series(1, 1000000000000) a",
     "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",

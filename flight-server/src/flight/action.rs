@@ -4,6 +4,7 @@ use arrow_flight::sql::{ActionCancelQueryRequest, ActionCancelQueryResult, Any, 
 use arrow_flight::{
     Action, ActionType, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightInfo,
 };
+use basin_engine::QueryId;
 use bytes::Bytes;
 use prost::Message;
 
@@ -85,8 +86,14 @@ impl FlightSql {
         }
     }
 
-    /// Cancels what runs under the ticket of an info. Without the ticket nobody can.
+    /// Cancels what runs under the ticket of an info, or under the descriptor of its next poll. Without one of
+    /// them nobody can.
     fn cancel(&self, call: &Call, info: Option<&FlightInfo>) -> Result<CancelStatus> {
+        if let Some(next) = info.and_then(|info| info.flight_descriptor.as_ref())
+            && let Some(id) = self.polled_query(call, next)?
+        {
+            return Ok(self.cancel_query(id));
+        }
         let ticket = info
             .and_then(|info| info.endpoint.first())
             .and_then(|endpoint| endpoint.ticket.as_ref())
@@ -94,16 +101,18 @@ impl FlightSql {
         match command::readable(command::decode(&ticket.ticket)?)? {
             Readable::Ticket(sealed) => {
                 let content = self.open_ticket(call, &sealed)?;
-                Ok(if self.running.cancel(content.query_id()) {
-                    CancelStatus::Cancelled
-                } else {
-                    CancelStatus::NotCancellable
-                })
+                Ok(self.cancel_query(content.query_id()))
             }
             Readable::Statement(_) | Readable::Prepared(_) | Readable::Metadata(_) => {
                 Ok(CancelStatus::NotCancellable)
             }
         }
+    }
+}
+
+impl FlightSql {
+    fn cancel_query(&self, id: QueryId) -> CancelStatus {
+        if self.running.cancel(id) { CancelStatus::Cancelled } else { CancelStatus::NotCancellable }
     }
 }
 

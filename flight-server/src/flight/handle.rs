@@ -2,7 +2,8 @@
 //!
 //! They are sealed and self-contained: any process that serves the store answers them.
 
-use basin_engine::QueryId;
+use basin_catalog::{AsOf, SnapshotId};
+use basin_engine::{QueryId, QueryRequest};
 use prost::Message;
 
 use super::call::Call;
@@ -50,6 +51,18 @@ impl TicketContent {
     /// Returns the query's id, or a new one when an old ticket's can't be read.
     pub(super) fn query_id(&self) -> QueryId {
         self.query_id.parse().unwrap_or_default()
+    }
+
+    /// Returns the request for one run, without its parameters, by the caller.
+    pub(super) fn request(&self, call: &Call) -> QueryRequest {
+        QueryRequest {
+            query_id: self.query_id(),
+            principal: call.principal_for(self.purpose.clone()),
+            sql: self.sql.clone(),
+            as_of: AsOf::Snapshot(SnapshotId(self.snapshot)),
+            parameters: Vec::new(),
+            timeout: None,
+        }
     }
 }
 

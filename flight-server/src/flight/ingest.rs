@@ -12,7 +12,7 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use super::call::Call;
 use super::command::refuse_transaction;
 use super::service::FlightSql;
-use super::write::{closed, columns};
+use super::write::{Rows, closed, columns};
 use crate::error::{Result, ServerError};
 
 const TEMPORARY: &str =
@@ -50,8 +50,8 @@ impl FlightSql {
             let rows_schema = rows_schema.ok_or_else(|| invalid("the rows have no schema".to_owned()))?;
             let target = &open.write().target;
             let mode = mode(&command, self.is_there(target).await?, &rows_schema)?;
-            let rows = stream::iter(first.map(Ok)).chain(batches.map_err(unreadable)).boxed();
-            self.store(&request, target, mode, Vec::new(), rows).await
+            let rows = Rows::brought(stream::iter(first.map(Ok)).chain(batches.map_err(unreadable)));
+            self.store(&request, target, mode, rows).await
         };
         let outcome = stored.await;
         closed(open, outcome)

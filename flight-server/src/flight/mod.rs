@@ -1,6 +1,6 @@
 //! Flight SQL: the commands, each with its answer or a sentence that refuses it.
 //!
-//! `service` is the gRPC surface; `command` sorts what arrives; `statement`, `prepared`, `metadata`
+//! `service` is the gRPC surface; `command` sorts what arrives; `statement`, `prepared`, `poll`, `metadata`
 //! and `action` answer. Between authentication and encoding everything is the engine's.
 
 mod action;
@@ -12,6 +12,8 @@ mod info;
 mod ingest;
 mod metadata;
 mod parameters;
+mod poll;
+mod polled;
 mod prepared;
 mod running;
 mod service;

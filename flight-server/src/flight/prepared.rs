@@ -143,6 +143,15 @@ impl FlightSql {
         self.write(prepared_request(call, &content)?, parameters::from_bytes(&bound)?).await
     }
 
+    /// Tells whether a prepared statement changes something.
+    ///
+    /// # Errors
+    /// Those of [`handle::open`].
+    pub(super) fn is_prepared_change(&self, call: &Call, handle: &[u8]) -> Result<bool> {
+        let content = self.open_prepared(call, handle)?;
+        Ok(self.engine.is_change(&prepared_request(call, &content)?))
+    }
+
     /// Closes a prepared statement: nothing is kept, so only a foreign or forged handle is refused.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ use crate::error::{RETRY_SECONDS, Result, ServerError};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Running {
     draining: Arc<AtomicBool>,
+    closing: CancellationToken,
     stop: CancellationToken,
     tracker: TaskTracker,
     queries: Arc<Mutex<Queries>>,
@@ -34,6 +35,7 @@ type Queries = HashMap<QueryId, (CancellationToken, usize)>;
 pub(super) struct Run {
     query_id: QueryId,
     cancel: CancellationToken,
+    closing: CancellationToken,
     stop: CancellationToken,
     queries: Arc<Mutex<Queries>>,
     _tracked: TaskTrackerToken,
@@ -56,6 +58,7 @@ impl Running {
         Ok(Run {
             query_id,
             cancel: entry.0.clone(),
+            closing: self.closing.clone(),
             stop: self.stop.clone(),
             queries: Arc::clone(&self.queries),
             _tracked: tracked,
@@ -76,6 +79,7 @@ impl Running {
     /// Refuses new calls from now on, and waits until the running ones have ended.
     pub(crate) async fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
+        self.closing.cancel();
         self.tracker.close();
         self.tracker.wait().await;
     }
@@ -87,6 +91,16 @@ impl Running {
 }
 
 impl Run {
+    /// Returns whose run it is.
+    pub(super) fn query_id(&self) -> QueryId {
+        self.query_id
+    }
+
+    /// Returns what is cancelled when new calls are refused: for work that only a new call can ask for.
+    pub(super) fn closing(&self) -> CancellationToken {
+        self.closing.clone()
+    }
+
     /// Waits for a step of the call, unless it is cancelled.
     ///
     /// # Errors

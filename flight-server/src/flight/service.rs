@@ -20,6 +20,7 @@ use tracing::Instrument;
 
 use super::call::Call;
 use super::command::{self, Put, Readable};
+use super::polled::Polls;
 use super::running::{Run, Running};
 use super::write::count_schema;
 use super::{action, info, parameters, sql_info, xdbc};
@@ -53,6 +54,7 @@ pub(crate) struct FlightSql {
     pub(super) sealer: Sealer,
     pub(super) lifetimes: Lifetimes,
     pub(super) running: Running,
+    pub(super) polls: Polls,
     pub(super) sql_info: SqlInfoData,
     pub(super) type_info: XdbcTypeInfoData,
 }
@@ -78,6 +80,7 @@ impl FlightSql {
             sealer,
             lifetimes: Lifetimes { ticket: config.ticket_lifetime, handle: config.handle_lifetime },
             running,
+            polls: Polls::new(config.poll_lifetime),
             sql_info: sql_info::build()?,
             type_info: xdbc::build()?,
         })
@@ -92,7 +95,8 @@ impl FlightSql {
         Ok(Opened { call, run })
     }
 
-    async fn info(&self, opened: &Opened, descriptor: FlightDescriptor) -> Result<FlightInfo> {
+    /// Plans what a descriptor asks for and answers with its info.
+    pub(super) async fn info(&self, opened: &Opened, descriptor: FlightDescriptor) -> Result<FlightInfo> {
         let call = &opened.call;
         match command::readable(command::of_descriptor(&descriptor)?)? {
             Readable::Statement(sql) => {
@@ -124,6 +128,7 @@ impl FlightSql {
         let schema = match command::readable(command::of_descriptor(&descriptor)?)? {
             Readable::Statement(sql) if self.engine.is_change(&call.request(sql.clone())) => count_schema(),
             Readable::Statement(sql) => opened.run.step(self.describe_statement(call, sql)).await?.schema,
+            Readable::Prepared(handle) if self.is_prepared_change(call, &handle)? => count_schema(),
             Readable::Prepared(handle) => {
                 opened.run.step(self.describe_prepared(call, &handle)).await?.schema
             }
@@ -218,9 +223,9 @@ fn one_run() -> Vec<Vec<ScalarValue>> {
 
 /// A call that was let in.
 #[derive(Debug)]
-struct Opened {
-    call: Call,
-    run: Run,
+pub(super) struct Opened {
+    pub(super) call: Call,
+    pub(super) run: Run,
 }
 
 /// What a ticket asks for.
@@ -303,12 +308,10 @@ impl FlightService for FlightSql {
         Served { id, outcome }.respond()
     }
 
-    /// A plan is ready at once, so the first poll is the last; the result runs in DoGet.
     async fn poll_flight_info(&self, request: Request<FlightDescriptor>) -> Answer<PollInfo> {
         let (id, opened, descriptor) = opened!(self, request);
         let span = tracing::info_span!("poll_flight_info", query_id = %id);
-        let outcome = self.info(&opened, descriptor).instrument(span).await;
-        let outcome = outcome.map(|info| PollInfo::new().with_info(info));
+        let outcome = self.poll(&opened, descriptor).instrument(span).await;
         Served { id, outcome }.respond()
     }
 

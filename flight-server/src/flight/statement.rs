@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow_flight::{FlightData, FlightDescriptor, FlightInfo};
-use basin_catalog::{AsOf, SnapshotId};
-use basin_engine::{Engine, Planned, QueryRequest, ResultStream};
+use basin_engine::{Engine, Planned, Progress, QueryRequest, ResultStream};
 use futures::future::ready;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
@@ -110,7 +110,7 @@ impl FlightSql {
         handle::open(&self.sealer, Purpose::Ticket, call, sealed)
     }
 
-    /// Runs what a ticket holds: once per row of parameters, one result after the other.
+    /// Runs what a ticket holds, or takes over what was polled under it.
     ///
     /// # Errors
     /// The engine's, when the first run can't start; later ones end the stream.
@@ -123,34 +123,61 @@ impl FlightSql {
         if let Some(count) = content.done {
             return Ok(run.stream(flight_data(count_schema(), stream::iter([count_batch(count)]))));
         }
-        let mut runs = parameters::from_bytes(&content.parameters)?.into_iter();
-        let first = runs.next().ok_or(ServerError::Internal("a ticket has no run"))?;
-        let template = QueryRequest {
-            query_id: content.query_id(),
-            principal: call.principal_for(content.purpose),
-            sql: content.sql,
-            as_of: AsOf::Snapshot(SnapshotId(content.snapshot)),
-            parameters: Vec::new(),
-            timeout: None,
+        let request = content.request(call);
+        let rows = match self.polls.take(request.query_id) {
+            Some(polled) => {
+                // Its grants were looked at when it began; they are again now that rows leave.
+                run.step(async { Ok(self.engine.prepare(request).await?) }).await?;
+                run.step(polled.rows()).await?
+            }
+            None => run.step(rows_of(self.engine.clone(), request, content.parameters, None)).await?,
         };
-        let request = move |parameters| QueryRequest { parameters, ..template.clone() };
-        let result = run.step(start(self.engine.clone(), request(first))).await?;
-        let schema = result_schema(&result.schema(), !content.parameters.is_empty());
-        let engine = self.engine.clone();
-        let promised = Arc::clone(&schema);
-        let rest = stream::iter(runs)
-            .then(move |values| start(engine.clone(), request(values)))
-            .and_then(move |result| ready(same_types(result, &promised)))
-            .map_ok(rows)
-            .try_flatten();
-        Ok(run.stream(flight_data(schema, rows(result).chain(rest))))
+        Ok(run.stream(flight_data(rows.schema, rows.batches)))
     }
 }
 
+/// The rows of a statement, of all its runs.
+pub(super) struct Rows {
+    pub(super) schema: SchemaRef,
+    pub(super) batches: BoxStream<'static, Result<RecordBatch>>,
+}
+
+/// Runs a statement once per row of parameters, one result after the other. `progress` shows the first run.
+///
+/// # Errors
+/// The engine's, when the first run can't start; later ones end the stream.
+pub(super) async fn rows_of(
+    engine: Engine,
+    template: QueryRequest,
+    parameters: Vec<u8>,
+    progress: Option<Progress>,
+) -> Result<Rows> {
+    let mut runs = parameters::from_bytes(&parameters)?.into_iter();
+    let first = runs.next().ok_or(ServerError::Internal("a ticket has no run"))?;
+    let request = move |parameters| QueryRequest { parameters, ..template.clone() };
+    let result = start(engine.clone(), request(first), progress).await?;
+    let schema = result_schema(&result.schema(), !parameters.is_empty());
+    let promised = Arc::clone(&schema);
+    let rest = stream::iter(runs)
+        .then(move |values| start(engine.clone(), request(values), None))
+        .and_then(move |result| ready(same_types(result, &promised)))
+        .map_ok(rows)
+        .try_flatten();
+    Ok(Rows { schema, batches: rows(result).chain(rest).boxed() })
+}
+
 /// Walks from a request to its stream.
-pub(super) async fn start(engine: Engine, request: QueryRequest) -> Result<ResultStream> {
+pub(super) async fn start(
+    engine: Engine,
+    request: QueryRequest,
+    progress: Option<Progress>,
+) -> Result<ResultStream> {
     let authorized = engine.plan(request).await?.authorize()?;
-    Ok(authorized.admit().await?.execute()?)
+    let admitted = authorized.admit().await?;
+    Ok(match progress {
+        Some(progress) => admitted.execute_watched(progress)?,
+        None => admitted.execute()?,
+    })
 }
 
 /// Refuses a run whose values make other types than the first: casting them could change them.
@@ -167,7 +194,7 @@ fn same_types(result: ResultStream, promised: &Schema) -> Result<ResultStream> {
 
 pub(super) fn rows(
     result: ResultStream,
-) -> impl futures::Stream<Item = Result<arrow::array::RecordBatch>> + Send + 'static {
+) -> impl futures::Stream<Item = Result<RecordBatch>> + Send + 'static {
     result.map_err(ServerError::from)
 }
 

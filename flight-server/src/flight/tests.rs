@@ -1,6 +1,7 @@
 //! Round trips over a loopback listener, with arrow-flight's own client.
 
 mod metadata;
+mod poll;
 mod prepared;
 mod sandbox;
 mod session;
@@ -25,6 +26,7 @@ type Client = FlightSqlServiceClient<Channel>;
 
 struct Served {
     catalog: Catalog,
+    engine: Engine,
     address: std::net::SocketAddr,
     shutdown: CancellationToken,
     server: JoinHandle<Result<()>>,
@@ -35,15 +37,18 @@ impl Served {
         Self::with(ServerConfig::default()).await
     }
 
-    async fn with(mut config: ServerConfig) -> Self {
+    async fn with(config: ServerConfig) -> Self {
+        Self::of(testing::catalog().await, config).await
+    }
+
+    async fn of(catalog: Catalog, mut config: ServerConfig) -> Self {
         crate::install_crypto();
         config.listen = ([127, 0, 0, 1], 0).into();
-        let catalog = testing::catalog().await;
         let engine = Engine::new(catalog.clone(), EngineConfig::default()).unwrap();
-        let server = bind(engine, config).await.unwrap();
+        let server = bind(engine.clone(), config).await.unwrap();
         let (address, shutdown) = (server.local_addr(), CancellationToken::new());
         let server = tokio::spawn(server.serve(shutdown.clone()));
-        Self { catalog, address, shutdown, server }
+        Self { catalog, engine, address, shutdown, server }
     }
 
     async fn anonymous(&self) -> Client {

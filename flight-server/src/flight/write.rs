@@ -11,19 +11,31 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use basin_catalog::{AsOf, DatasetName};
 use basin_datasets::sandbox::{self, SandboxColumn, SandboxMode, SandboxWrite};
 use basin_engine::{Change, OpenWrite, QueryId, QueryRequest, ScalarValue, Write};
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{self, BoxStream, Stream, StreamExt};
 
 use super::service::FlightSql;
 use super::statement::{rows, start};
 use crate::error::{Result, ServerError};
 
+/// Rows to be written, and the datasets that they were made from.
+pub(super) struct Rows {
+    pub(super) reads: Vec<DatasetName>,
+    pub(super) batches: BoxStream<'static, Result<RecordBatch>>,
+}
+
+impl Rows {
+    /// Rows that come from the client, or none: made from no dataset.
+    pub(super) fn brought(batches: impl Stream<Item = Result<RecordBatch>> + Send + 'static) -> Rows {
+        Rows { reads: Vec::new(), batches: batches.boxed() }
+    }
+}
+
 /// The rows that a statement reads, and what is known of them.
 struct Source {
     schema: SchemaRef,
-    reads: Vec<DatasetName>,
     /// The target's version and its number of rows, when it is there.
     target: Option<(u64, u64)>,
-    rows: BoxStream<'static, Result<RecordBatch>>,
+    rows: Rows,
 }
 
 /// The schema of a count of rows.
@@ -75,17 +87,17 @@ impl FlightSql {
             Change::Drop { if_exists: true } if !self.is_there(target).await? => Ok(0),
             Change::Create { schema, replace, .. } => {
                 let mode = SandboxMode::Create { columns: columns(schema), replace: *replace };
-                self.store(request, target, mode, Vec::new(), stream::empty().boxed()).await
+                self.store(request, target, mode, Rows::brought(stream::empty())).await
             }
             Change::CreateAs { query, replace, .. } => {
                 let source = self.source(request, target, query, runs).await?;
                 let mode = SandboxMode::Create { columns: columns(&source.schema), replace: *replace };
-                self.store(request, target, mode, source.reads, source.rows).await
+                self.store(request, target, mode, source.rows).await
             }
             Change::Insert { columns, query } => {
                 let source = self.source(request, target, query, runs).await?;
                 let mode = SandboxMode::Append { columns: columns.clone() };
-                self.store(request, target, mode, source.reads, source.rows).await
+                self.store(request, target, mode, source.rows).await
             }
             Change::Delete { query } => self.each(runs, |run| self.delete(request, target, query, run)).await,
             Change::Update { query } => self.each(runs, |run| self.update(request, target, query, run)).await,
@@ -121,7 +133,7 @@ impl FlightSql {
         let source = self.source(request, target, query, vec![run]).await?;
         let (version, before) = source.target.unwrap_or_default();
         let mode = SandboxMode::Rewrite { version };
-        let kept = self.store(request, target, mode, source.reads, source.rows).await?;
+        let kept = self.store(request, target, mode, source.rows).await?;
         Ok(before.saturating_sub(kept))
     }
 
@@ -136,7 +148,7 @@ impl FlightSql {
         let (version, _) = source.target.unwrap_or_default();
         let changed = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&changed);
-        let rows = source.rows.map(move |batch| {
+        let batches = source.rows.batches.map(move |batch| {
             let batch = batch?;
             let last = batch.num_columns().saturating_sub(1);
             let hits = batch.column(last).as_boolean().true_count() as u64;
@@ -144,7 +156,8 @@ impl FlightSql {
             Ok(batch.project(&(0..last).collect::<Vec<_>>())?)
         });
         let mode = SandboxMode::Rewrite { version };
-        self.store(request, target, mode, source.reads, rows.boxed()).await?;
+        let rows = Rows { reads: source.rows.reads, batches: batches.boxed() };
+        self.store(request, target, mode, rows).await?;
         Ok(changed.load(Ordering::Relaxed))
     }
 
@@ -169,12 +182,12 @@ impl FlightSql {
         let first = planned.authorize()?.admit().await?.execute()?;
         let schema = first.schema();
         let engine = self.engine.clone();
-        let rest = stream::iter(runs).then(move |values| start(engine.clone(), request(values)));
+        let rest = stream::iter(runs).then(move |values| start(engine.clone(), request(values), None));
         let rest = rest.flat_map(|result| match result {
             Ok(result) => rows(result).boxed(),
             Err(error) => stream::iter([Err(error)]).boxed(),
         });
-        Ok(Source { schema, reads, target: there, rows: rows(first).chain(rest).boxed() })
+        Ok(Source { schema, target: there, rows: Rows { reads, batches: rows(first).chain(rest).boxed() } })
     }
 
     /// Writes rows into the caller's sandbox.
@@ -183,17 +196,16 @@ impl FlightSql {
         request: &QueryRequest,
         target: &DatasetName,
         mode: SandboxMode,
-        reads: Vec<DatasetName>,
-        rows: BoxStream<'static, Result<RecordBatch>>,
+        rows: Rows,
     ) -> Result<u64> {
         let write = SandboxWrite {
             name: target.clone(),
             owner: request.principal.user().clone(),
             agency: request.principal.agency().cloned(),
-            reads,
+            reads: rows.reads,
             mode,
         };
-        sandbox::write(self.engine.catalog(), write, rows).await
+        sandbox::write(self.engine.catalog(), write, rows.batches).await
     }
 
     /// Tells whether a dataset of the caller's sandbox exists.

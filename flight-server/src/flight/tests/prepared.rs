@@ -4,7 +4,8 @@ use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow_flight::Action;
 use arrow_flight::sql::{
-    ActionCreatePreparedStatementRequest, Any, CommandPreparedStatementQuery, ProstMessageExt,
+    ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest, Any,
+    CommandPreparedStatementQuery, ProstMessageExt,
 };
 use prost::Message;
 
@@ -109,6 +110,55 @@ async fn a_handle_is_its_owners_only() {
     assert_eq!(code_of(&error), Code::PermissionDenied);
     let rows: Vec<_> = ana.do_get(direct).await.unwrap().try_collect().await.unwrap();
     assert_eq!(rows[0].num_rows(), 1);
+}
+
+/// Asks for the rows of a handle and closes it; gives both errors.
+async fn refusals(client: &mut Client, handle: Vec<u8>) -> [String; 2] {
+    let handle = bytes::Bytes::from(handle);
+    let close = ActionClosePreparedStatementRequest { prepared_statement_handle: handle.clone() };
+    let close = Action::new("ClosePreparedStatement", Any::encode_to_vec(&close.as_any()));
+    let query = CommandPreparedStatementQuery { prepared_statement_handle: handle };
+    let rows = client.do_get(Ticket::new(Any::encode_to_vec(&query.as_any()))).await;
+    let closed = client.do_action(close).await;
+    [rows.map(drop).unwrap_err().to_string(), closed.map(drop).unwrap_err().to_string()]
+}
+
+#[tokio::test]
+async fn a_forged_handle_is_refused() {
+    let served = Served::start().await;
+    let mut ana = served.ana().await;
+    let mut handle = create(&mut ana, "SELECT 1 AS x").await.prepared_statement_handle.to_vec();
+    let middle = handle.len() / 2;
+    handle[middle] ^= 1;
+    for error in refusals(&mut ana, handle).await {
+        assert_eq!(code_of(&error), Code::InvalidArgument);
+        assert!(error.contains("not issued by this server"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_expired_handle_says_so() {
+    let served = Served::start().await;
+    let sealer = crate::seal::Sealer::of(&served.catalog).await.unwrap();
+    let content = super::super::handle::PreparedContent { sql: "SELECT 1".to_owned(), ..Default::default() };
+    // A minute of clock difference is tolerated, so the lifetime is set into the past.
+    let handle = sealer.seal_until(crate::seal::Purpose::Prepared, "ana", -61, &content).unwrap();
+    for error in refusals(&mut served.ana().await, handle).await {
+        assert_eq!(code_of(&error), Code::InvalidArgument);
+        assert!(error.contains("expired"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_is_not_a_handle() {
+    let served = Served::start().await;
+    let sealer = crate::seal::Sealer::of(&served.catalog).await.unwrap();
+    let content = super::super::handle::PreparedContent { sql: "SELECT 1".to_owned(), ..Default::default() };
+    let hour = std::time::Duration::from_secs(3600);
+    let handle = sealer.seal(crate::seal::Purpose::Ticket, "ana", hour, &content).unwrap();
+    for error in refusals(&mut served.ana().await, handle).await {
+        assert_eq!(code_of(&error), Code::InvalidArgument);
+    }
 }
 
 async fn create(client: &mut Client, sql: &str) -> CreatedStatement {

@@ -2,10 +2,15 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
 use arrow::datatypes::Int64Type;
+use arrow_flight::FlightDescriptor;
+use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::sql::{
-    CommandStatementIngest, TableDefinitionOptions, TableExistsOption, TableNotExistOption,
+    Any, CommandStatementIngest, CommandStatementQuery, ProstMessageExt, TableDefinitionOptions,
+    TableExistsOption, TableNotExistOption,
 };
 use futures::stream;
+use prost::Message;
+use tonic::Request;
 
 use super::*;
 
@@ -84,6 +89,30 @@ async fn a_schema_is_asked_without_running_anything() {
         .unwrap();
     assert_eq!(statement.execute_update().await.unwrap(), 3);
     assert_eq!(table(&mut sam, "SELECT count(*), sum(n) FROM sandbox_sam.t").await, "3|16");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_runs_a_change_once_and_a_schema_runs_nothing() {
+    let served = Served::start().await;
+    let mut sam = served.sam().await;
+    change(&mut sam, "CREATE TABLE t (n BIGINT)").await;
+    let command =
+        CommandStatementQuery { query: "INSERT INTO t VALUES (1)".to_owned(), transaction_id: None };
+    let descriptor = FlightDescriptor::new_cmd(Any::encode_to_vec(&command.as_any()));
+    let mut raw = FlightServiceClient::new(
+        Endpoint::new(format!("http://{}", served.address)).unwrap().connect().await.unwrap(),
+    );
+    let with_token = |descriptor: &FlightDescriptor| {
+        let mut request = Request::new(descriptor.clone());
+        let token = format!("Bearer {}", sam.token().unwrap());
+        request.metadata_mut().insert("authorization", token.parse().unwrap());
+        request
+    };
+    raw.get_schema(with_token(&descriptor)).await.unwrap();
+    let poll = raw.poll_flight_info(with_token(&descriptor)).await.unwrap().into_inner();
+    assert!(poll.flight_descriptor.is_none());
+    assert_eq!(poll.progress, Some(1.0));
+    assert_eq!(table(&mut sam, "SELECT count(*) FROM sandbox_sam.t").await, "1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
