@@ -5,14 +5,16 @@ use crate::audit::{AuditEntry, AuditLog, Outcome, Record};
 use crate::config::EngineConfig;
 use crate::error::{EngineError, Result};
 use crate::execute::CpuRuntime;
-use crate::plan::{self, Change, LocalCatalog, Planned, Planners, Prepared, Visible, Work, Write};
+use crate::plan::{
+    self, Change, LocalCatalog, Outline, Planned, Planners, Prepared, Run, Visible, Work, Write,
+};
 use crate::policy::{self, Grants};
-use crate::request::QueryRequest;
+use crate::request::{Query, QueryOptions, QueryRequest};
 use crate::session::{self, StoreOnIo};
 use crate::table::TableCache;
-use basin_catalog::{AsOf, Catalog, Principal};
+use basin_catalog::{AsOf, Catalog, Principal, SchemaName, Snapshot};
 use chrono::Utc;
-use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::session_state::SessionState;
 use object_store::ObjectStore;
 use std::sync::Arc;
@@ -91,14 +93,21 @@ impl Engine {
     pub async fn plan(&self, request: QueryRequest) -> Result<Planned> {
         let mut audit = self.shared.audit.open(Record::of(&request))?;
         let longest = self.shared.config.query_timeout;
-        let timeout = request.timeout.map_or(longest, |asked| asked.min(longest));
-        let QueryRequest { query_id, parameters, .. } = request.clone();
+        let timeout = request.options.timeout.map_or(longest, |asked| asked.min(longest));
+        let run = Run { query_id: request.query_id, timeout, part: request.options.part };
+        let parameters = request.parameters.clone();
         let planned = async {
             let work = self.work(request).await?;
-            self.shared.planners.run(plan::plan(work, parameters)).await
+            let plan = self.shared.planners.run(plan::plan(work, parameters)).await?;
+            match run.part {
+                Some(_) if !plan.is_divisible() => {
+                    Err(EngineError::sql("this query can't be fetched in parts"))
+                }
+                Some(_) | None => Ok(plan),
+            }
         };
         match planned.await {
-            Ok(plan) => Ok(Planned::new(query_id, plan, timeout, audit, Arc::clone(&self.shared))),
+            Ok(plan) => Ok(Planned::new(run, plan, audit, Arc::clone(&self.shared))),
             Err(error) => {
                 audit.close(Outcome::of(&error));
                 Err(log_internal(error))
@@ -117,15 +126,18 @@ impl Engine {
         }
         let work = self.work(request).await?;
         let snapshot = Arc::clone(work.local.grants.snapshot());
-        let (schema, parameters) =
-            self.shared.planners.run(plan::prepare(work)).await.map_err(log_internal)?;
-        Ok(Prepared { schema, parameters, is_update: false, snapshot })
+        let Outline { schema, sources, parameters } =
+            self.shared.planners.run(plan::prepare(work, None)).await.map_err(log_internal)?;
+        Ok(Prepared { schema, sources, parameters, is_update: false, snapshot })
     }
 
     /// Tells whether a request is for a statement that changes something and not for a query.
     #[must_use]
     pub fn is_change(&self, request: &QueryRequest) -> bool {
-        plan::may_change(&request.sql) && policy::has_sandbox(&request.principal)
+        match &request.query {
+            Query::Sql(sql) => plan::may_change(sql) && policy::has_sandbox(&request.principal),
+            Query::Substrait(_) => false,
+        }
     }
 
     async fn prepare_change(&self, request: QueryRequest) -> Result<Prepared> {
@@ -133,14 +145,17 @@ impl Engine {
         let snapshot = Arc::clone(work.local.grants.snapshot());
         let write = plan::of_statement(work, request.principal.clone());
         let write = self.shared.planners.run(write).await.map_err(log_internal)?;
+        let columns = written_columns(&snapshot, &write);
         let parameters = match write.change.into_query() {
             Some(sql) => {
-                let work = self.work(QueryRequest { sql, ..request }).await?;
-                self.shared.planners.run(plan::prepare(work)).await.map_err(log_internal)?.1
+                let work = self.work(QueryRequest { query: Query::Sql(sql), ..request }).await?;
+                let outline = plan::prepare(work, columns);
+                self.shared.planners.run(outline).await.map_err(log_internal)?.parameters
             }
             None => Schema::empty(),
         };
-        Ok(Prepared { schema: Arc::new(Schema::empty()), parameters, is_update: true, snapshot })
+        let schema = Arc::new(Schema::empty());
+        Ok(Prepared { schema, sources: Vec::new(), parameters, is_update: true, snapshot })
     }
 
     /// Lists what a principal may query, under the same grants as planning.
@@ -206,10 +221,17 @@ impl Engine {
         let max_bytes = self.shared.config.max_sql_bytes;
         Ok(Work {
             local: self.local(&request.principal, &request.as_of).await?,
-            sql: request.sql,
             max_bytes,
-            template: self.shared.template.clone(),
+            template: self.session(&request.principal, &request.options)?,
+            query: request.query,
         })
+    }
+
+    /// The template with what a query asks for: names without schema are the principal's own unless it says otherwise.
+    fn session(&self, principal: &Principal, options: &QueryOptions) -> Result<SessionState> {
+        let own = || SchemaName::sandbox_of(principal.user()).to_string();
+        let schema = options.schema.clone().unwrap_or_else(own);
+        session::of_query(&self.shared.template, &schema, options)
     }
 
     async fn local(&self, principal: &Principal, as_of: &AsOf) -> Result<LocalCatalog> {
@@ -252,6 +274,15 @@ impl OpenWrite {
     pub fn failed(mut self, reason: &str) {
         self.audit.close(Outcome::Error(reason.to_owned()));
     }
+}
+
+/// The columns that the rows of an INSERT go to, in their order; none when the dataset isn't there.
+fn written_columns(snapshot: &Snapshot, write: &Write) -> Option<SchemaRef> {
+    let Change::Insert { columns, .. } = &write.change else { return None };
+    let all = snapshot.datasets().get(&write.target)?.definition.arrow_schema();
+    let Some(names) = columns else { return Some(all) };
+    let fields = names.iter().map(|name| all.field_with_name(name).cloned());
+    Some(Arc::new(Schema::new(fields.collect::<std::result::Result<Vec<_>, _>>().ok()?)))
 }
 
 /// Writes to the log what the error's text keeps from its reader.

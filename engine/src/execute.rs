@@ -8,10 +8,12 @@ use crate::error::{EngineError, Result};
 use crate::output::to_plain;
 use crate::policy::AuthorizedParts;
 use crate::progress::Progress;
-use crate::request::QueryId;
+use crate::request::{Part, QueryId};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::physical_plan::{
+    EmptyRecordBatchStream, ExecutionPlan, SendableRecordBatchStream, execute_stream,
+};
 use futures::{Stream, StreamExt};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -105,7 +107,7 @@ impl crate::Admitted {
 
     fn start(self, progress: Option<Progress>) -> Result<ResultStream> {
         let AdmittedParts { plan, permit, deadline } = self.into_parts();
-        let AuthorizedParts { query_id, state, logical, schema, timeout, mut audit, shared, .. } = plan;
+        let AuthorizedParts { query_id, state, logical, schema, part, timeout, mut audit, shared, .. } = plan;
         let (sender, batches) = mpsc::channel(READY_BATCHES);
         let (report, outcome) = oneshot::channel();
         let timer = {
@@ -118,6 +120,7 @@ impl crate::Admitted {
             state,
             logical,
             schema: SchemaRef::clone(&schema),
+            part,
             sender,
             stop: stop.clone(),
             progress,
@@ -147,6 +150,7 @@ struct Run {
     state: Arc<datafusion::execution::session_state::SessionState>,
     logical: datafusion::logical_expr::LogicalPlan,
     schema: SchemaRef,
+    part: Option<Part>,
     sender: mpsc::Sender<RecordBatch>,
     stop: CancellationToken,
     progress: Option<Progress>,
@@ -164,8 +168,7 @@ impl Run {
     async fn run(self) -> Result<()> {
         let physical = cancellable(self.physical().await?, &self.stop)?;
         let _watching = self.progress.as_ref().map(|progress| progress.watch(&physical));
-        #[expect(clippy::disallowed_methods, reason = "this is the room that runs plans")]
-        let mut rows = execute_stream(physical, self.state.task_ctx())?;
+        let mut rows = self.rows(physical)?;
         while let Some(batch) = rows.next().await {
             let batch = batch?;
             if batch.num_rows() == 0 {
@@ -176,6 +179,21 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// All partitions of a plan, or the one that is the wanted part; a plan may have fewer than there are parts.
+    #[expect(clippy::disallowed_methods, reason = "this is the room that runs plans")]
+    fn rows(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
+        let context = self.state.task_ctx();
+        let Some(part) = self.part else { return Ok(execute_stream(plan, context)?) };
+        let partitions = plan.properties().output_partitioning().partition_count();
+        if partitions > part.of {
+            return Err(EngineError::lost("a scan was not divided as it was asked to be"));
+        }
+        if part.index < partitions {
+            return Ok(plan.execute(part.index, context)?);
+        }
+        Ok(Box::pin(EmptyRecordBatchStream::new(plan.schema())))
     }
 
     async fn physical(&self) -> Result<Arc<dyn ExecutionPlan>> {

@@ -43,8 +43,11 @@ pub use engine::Engine;
 pub use engine::OpenWrite;
 pub use error::{EngineError, Result};
 pub use execute::ResultStream;
-pub use plan::{Change, Planned, Prepared, Provenance, TableKind, Visible, VisibleTable, Write};
+pub use plan::{
+    Change, Keys, Planned, Prepared, PrimaryKey, Provenance, Reference, SourceItem, TableKind, Visible,
+    VisibleTable, Write, substrait_version,
+};
 pub use policy::Authorized;
 pub use progress::Progress;
-pub use request::{QueryId, QueryRequest};
+pub use request::{Part, Query, QueryId, QueryOptions, QueryRequest};
 pub use session::CATALOG;

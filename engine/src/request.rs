@@ -1,6 +1,7 @@
 //! What a caller hands in: the first step of the walk. Parsed and authenticated already.
 
 use basin_catalog::{AsOf, Principal};
+use bytes::Bytes;
 use datafusion::scalar::ScalarValue;
 use std::fmt;
 use std::str::FromStr;
@@ -40,6 +41,37 @@ impl FromStr for QueryId {
     }
 }
 
+/// What is asked, as the client wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// A statement, with `?` or `$1` for parameters.
+    Sql(String),
+    /// A Substrait plan, as protobuf bytes.
+    Substrait(Bytes),
+}
+
+/// A part of a result that is fetched in several parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Which part, from 0.
+    pub index: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+/// How a query is to be run; what is absent keeps the engine's default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QueryOptions {
+    /// Where names without schema are looked for; the principal's sandbox when absent.
+    pub schema: Option<String>,
+    /// A shorter time limit than the engine's.
+    pub timeout: Option<Duration>,
+    /// Memory that the query may take of the engine's pool.
+    pub memory_bytes: Option<usize>,
+    /// The part that is wanted of a query that can be divided: see [`crate::Planned::is_divisible`].
+    pub part: Option<Part>,
+}
+
 /// One statement by one principal against one state of the catalog.
 #[derive(Debug, Clone)]
 pub struct QueryRequest {
@@ -47,12 +79,12 @@ pub struct QueryRequest {
     pub query_id: QueryId,
     /// Who asks.
     pub principal: Principal,
-    /// The statement, with `?` or `$1` for parameters.
-    pub sql: String,
+    /// What is asked.
+    pub query: Query,
     /// Which state of the data is asked.
     pub as_of: AsOf,
     /// Values of the parameters, in order.
     pub parameters: Vec<ScalarValue>,
-    /// A shorter time limit than the engine's.
-    pub timeout: Option<Duration>,
+    /// How it is to be run.
+    pub options: QueryOptions,
 }

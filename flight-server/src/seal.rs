@@ -28,6 +28,8 @@ pub(crate) enum Purpose {
     Prepared,
     /// The descriptor of a next poll.
     Poll,
+    /// The options of a session.
+    Session,
 }
 
 impl Purpose {
@@ -37,6 +39,7 @@ impl Purpose {
             Self::Ticket => b"basin/1/ticket",
             Self::Prepared => b"basin/1/prepared",
             Self::Poll => b"basin/1/poll",
+            Self::Session => b"basin/1/session",
         }
     }
 }

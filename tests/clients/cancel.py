@@ -162,7 +162,7 @@ def by_info(target: Target) -> Cancel:
     return cancel
 
 
-@check
+@check("cancel")
 def without_a_cancel_the_cpu_time_rises(target: Target) -> None:
     used, fetch = used_after_cancel(target, *STATEMENTS["aggregate"], by_nothing)
     equal(fetch.ended, "still runs")
@@ -180,11 +180,11 @@ def add(kind: str, operator: str | None, sql: str) -> None:
 
     for function in (stream, info):
         function.__name__ = f"{kind}, cancelled by {function.__name__}"
-        check(function)
+        check("cancel")(function)
 
 
 for of_kind, (its_operator, its_sql) in STATEMENTS.items():
     add(of_kind, its_operator, its_sql)
 
 if __name__ == "__main__":
-    main()
+    main(pa.__version__)

@@ -3,11 +3,11 @@
 Each dataset's current version must have the same rows and the same sums through each reader and through SQL.
 """
 
-import adbc_driver_flightsql.dbapi as flightsql
 import deltalake
 import duckdb
 import polars
 import pyarrow.compute as compute
+from adbc import ask
 from harness import Target, check, equal, main
 
 # dataset, a measure, a text item
@@ -22,13 +22,8 @@ DATASETS = [
 
 
 def through_sql(target: Target, dataset: str, measure: str, text: str) -> tuple[int, int, int]:
-    options = {"username": target.user, "password": target.password}
-    with (
-        flightsql.connect(target.uri, db_kwargs=options, autocommit=True) as connection,
-        connection.cursor() as cursor,
-    ):
-        cursor.execute(f"SELECT count(*), sum({measure}), count(DISTINCT {text}) FROM {dataset}")
-        return tuple(map(int, cursor.fetchone()))
+    [row] = ask(target, f"SELECT count(*), sum({measure}), count(DISTINCT {text}) FROM {dataset}")
+    return tuple(map(int, row))
 
 
 def table_of(target: Target, dataset: str) -> deltalake.DeltaTable:
@@ -41,7 +36,7 @@ def files_of(target: Target, dataset: str) -> list[str]:
     return [path.removeprefix("file://") for path in table_of(target, dataset).file_uris()]
 
 
-@check
+@check("-")
 def deltalake_reads_the_same(target: Target) -> None:
     for dataset, measure, text in DATASETS:
         table = table_of(target, dataset).to_pyarrow_table()
@@ -53,7 +48,7 @@ def deltalake_reads_the_same(target: Target) -> None:
         equal((dataset, found), (dataset, through_sql(target, dataset, measure, text)))
 
 
-@check
+@check("-")
 def polars_reads_the_same(target: Target) -> None:
     for dataset, measure, text in DATASETS:
         frame = polars.scan_delta(table_of(target, dataset)).select(
@@ -63,7 +58,7 @@ def polars_reads_the_same(target: Target) -> None:
         equal((dataset, found), (dataset, through_sql(target, dataset, measure, text)))
 
 
-@check
+@check("-")
 def duckdb_reads_the_same(target: Target) -> None:
     for dataset, measure, text in DATASETS:
         found = duckdb.execute(
@@ -72,7 +67,7 @@ def duckdb_reads_the_same(target: Target) -> None:
         equal((dataset, tuple(map(int, found))), (dataset, through_sql(target, dataset, measure, text)))
 
 
-@check
+@check("-")
 def parquet_files_are_as_readers_want_them(target: Target) -> None:
     for dataset, _, _ in DATASETS:
         [(codecs, groups)] = duckdb.execute(
@@ -84,4 +79,4 @@ def parquet_files_are_as_readers_want_them(target: Target) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(f"deltalake {deltalake.__version__}, Polars {polars.__version__}, DuckDB {duckdb.__version__}")

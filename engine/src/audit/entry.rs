@@ -2,8 +2,8 @@
 
 use super::Book;
 use crate::error::EngineError;
-use crate::request::{QueryId, QueryRequest};
-use basin_catalog::{ErrorClass, SnapshotId};
+use crate::request::{Query, QueryId, QueryRequest};
+use basin_catalog::{Digest, ErrorClass, SnapshotId};
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
@@ -89,7 +89,7 @@ impl Record {
             agency: who.agency().map(ToString::to_string),
             purpose: who.purpose().map(ToOwned::to_owned),
             snapshot: None,
-            sql: request.sql.clone(),
+            sql: said(&request.query),
             datasets: String::new(),
             grants: String::new(),
             outcome: None,
@@ -98,6 +98,16 @@ impl Record {
             bytes: 0,
             started_at: Utc::now(),
             finished_at: None,
+        }
+    }
+}
+
+/// What is kept of a query's text. A plan has none: its checksum tells which it was.
+fn said(query: &Query) -> String {
+    match query {
+        Query::Sql(sql) => sql.clone(),
+        Query::Substrait(plan) => {
+            format!("-- Substrait plan of {} bytes, sha-256 {}", plan.len(), Digest::of(plan).as_hex())
         }
     }
 }
@@ -130,6 +140,12 @@ impl AuditEntry {
             record.rows += rows;
             record.bytes += bytes;
         });
+    }
+
+    /// Removes the record of a query that was only described: nothing ran, and running it opens another.
+    pub(crate) fn withdraw(mut self) {
+        self.closed = true;
+        self.book.remove(self.key);
     }
 
     /// Closes the record; a second call changes nothing.

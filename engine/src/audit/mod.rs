@@ -120,6 +120,10 @@ impl Book {
         self.wake.notify_one();
     }
 
+    fn remove(&self, key: QueryId) {
+        self.pages().open.remove(&key);
+    }
+
     fn edit(&self, key: QueryId, change: impl FnOnce(&mut Record)) {
         if let Some(record) = self.pages().open.get_mut(&key) {
             change(record);

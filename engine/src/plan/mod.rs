@@ -3,10 +3,14 @@
 //!
 //! In order: `parse` (limits, one statement, placeholders), `readonly` (what may be said at all), `names`
 //! (which tables are meant; hidden and absent alike), `providers` (those tables for DataFusion),
-//! `parameters`, `explain`; `statement` walks them on a thread of `worker`. It does not decide what is
-//! visible (policy), nor optimise or run anything (execute).
+//! `parameters`, `explain`; `statement` walks them on a thread of `worker`. `substrait` reads a plan in place of a text;
+//! `lineage` and `keys` tell what columns and datasets are to each other, `divide` whether a result comes in parts. It does not decide what is visible (policy), nor
+//! optimise or run anything (execute).
 
+mod divide;
 mod explain;
+mod keys;
+mod lineage;
 mod names;
 mod parameters;
 mod parse;
@@ -15,15 +19,19 @@ mod providers;
 mod readonly;
 mod rewrite;
 mod statement;
+mod substrait;
 mod visible;
 mod worker;
 mod write;
 
+pub use keys::{Keys, PrimaryKey, Reference};
+pub use lineage::SourceItem;
 pub(crate) use parse::syntax_error;
-pub(crate) use planned::PlannedParts;
 pub use planned::{Planned, Prepared, Provenance};
+pub(crate) use planned::{PlannedParts, Run};
 pub(crate) use providers::{DatasetTable, LocalCatalog, ScanOf, is_granted};
-pub(crate) use statement::{Work, plan, prepare};
+pub(crate) use statement::{Outline, Work, plan, prepare};
+pub use substrait::substrait_version;
 pub use visible::{TableKind, Visible, VisibleTable};
 pub(crate) use worker::Planners;
 pub use write::{Change, Write};

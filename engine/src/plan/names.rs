@@ -4,7 +4,7 @@
 use crate::error::{EngineError, Result};
 use crate::policy::Grants;
 use crate::session::CATALOG;
-use crate::system::{REJECTS, SCHEMA, SystemTableKind};
+use crate::system::{self, REJECTS, SCHEMA, SETTINGS, SystemTableKind};
 use basin_catalog::DatasetName;
 use datafusion::catalog::information_schema::INFORMATION_SCHEMA;
 use datafusion::common::TableReference;
@@ -23,32 +23,40 @@ pub(super) fn datasets(
 ) -> Result<Vec<DatasetName>> {
     let mut found = Vec::new();
     for reference in state.resolve_table_references(statement)? {
-        let (schema, table) = match &reference {
-            TableReference::Bare { table } => {
-                if state.table_functions().contains_key(table.as_ref()) {
-                    continue;
-                }
-                return Err(unknown(&reference, grants));
-            }
-            TableReference::Full { catalog, .. } if catalog.as_ref() != CATALOG => {
-                return Err(unknown(&reference, grants));
-            }
-            TableReference::Partial { schema, table } | TableReference::Full { schema, table, .. } => {
-                (schema.as_ref(), table.as_ref())
-            }
+        let function = match &reference {
+            TableReference::Bare { table } => state.table_functions().contains_key(table.as_ref()),
+            TableReference::Partial { .. } | TableReference::Full { .. } => false,
         };
-        match schema {
-            INFORMATION_SCHEMA => {}
-            SCHEMA if table == REJECTS || SystemTableKind::of(table).is_some() => {}
-            _ => match format!("{schema}.{table}").parse::<DatasetName>() {
-                Ok(name) if grants.dataset(&name).is_some() => found.push(name),
-                _ => return Err(unknown(&reference, grants)),
-            },
+        if !function {
+            found.extend(dataset(state, &reference, grants)?);
         }
     }
     found.sort();
     found.dedup();
     Ok(found)
+}
+
+/// Checks one table; returns the dataset that it is, if it is one. A name without schema is in the session's.
+pub(super) fn dataset(
+    state: &SessionState,
+    reference: &TableReference,
+    grants: &Grants,
+) -> Result<Option<DatasetName>> {
+    let options = &state.config_options().catalog;
+    let resolved = reference.clone().resolve(&options.default_catalog, &options.default_schema);
+    if resolved.catalog.as_ref() != CATALOG {
+        return Err(unknown(reference, grants));
+    }
+    let table = resolved.table.as_ref();
+    match resolved.schema.as_ref() {
+        // SHOW means the table of settings too, without reading it.
+        INFORMATION_SCHEMA if system::in_information_schema(table) || table == SETTINGS => Ok(None),
+        SCHEMA if table == REJECTS || SystemTableKind::of(SCHEMA, table).is_some() => Ok(None),
+        schema => match format!("{schema}.{table}").parse::<DatasetName>() {
+            Ok(name) if grants.dataset(&name).is_some() => Ok(Some(name)),
+            Ok(_) | Err(_) => Err(unknown(reference, grants)),
+        },
+    }
 }
 
 fn unknown(reference: &TableReference, grants: &Grants) -> EngineError {
@@ -58,7 +66,7 @@ fn unknown(reference: &TableReference, grants: &Grants) -> EngineError {
             format!("{schema}.{table}")
         }
     };
-    let system = SystemTableKind::ALL.iter().map(|kind| format!("{SCHEMA}.{}", kind.name()));
+    let system = SystemTableKind::of_schema(SCHEMA).map(|kind| format!("{SCHEMA}.{}", kind.name()));
     let visible = grants.visible().map(|(name, _)| name.to_string());
     let mut scored: Vec<(f64, String)> = visible
         .chain(system)

@@ -1,9 +1,9 @@
 //! Parameters: their inferred types, and their values put in place of the placeholders.
 
 use crate::error::{EngineError, Result};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::common::ParamValues;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::scalar::ScalarValue;
@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 /// Types of the parameters by number, from 1; `None` where nothing tells.
 pub(super) type Types = BTreeMap<usize, Option<DataType>>;
 
-/// Infers the types of a plan's parameters.
-pub(super) fn infer(plan: &LogicalPlan) -> Result<Types> {
+/// Infers the types of a plan's parameters. `columns` are the columns that its rows go to, when they go anywhere.
+pub(super) fn infer(plan: &LogicalPlan, columns: Option<&Schema>) -> Result<Types> {
     let mut types = Types::new();
     for name in plan.get_parameter_names()? {
         types.insert(number(&name)?, None);
@@ -22,17 +22,50 @@ pub(super) fn infer(plan: &LogicalPlan) -> Result<Types> {
     for (name, inferred) in plan.get_parameter_types().unwrap_or_default() {
         types.insert(number(&name)?, inferred.filter(|data_type| !data_type.is_null()));
     }
+    let mut hint = |expr: &Expr, data_type: &DataType| -> Result<()> {
+        if let Expr::Placeholder(Placeholder { id, .. }) = expr {
+            types.entry(number(id)?).or_default().get_or_insert_with(|| data_type.clone());
+        }
+        Ok(())
+    };
     plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::Limit(limit) = node {
-            for expr in [&limit.skip, &limit.fetch].into_iter().flatten() {
-                if let Expr::Placeholder(Placeholder { id, .. }) = expr.as_ref() {
-                    types.insert(number(id)?, Some(DataType::Int64));
+        match node {
+            LogicalPlan::Limit(limit) => {
+                for expr in [&limit.skip, &limit.fetch].into_iter().flatten() {
+                    hint(expr, &DataType::Int64)?;
                 }
             }
+            LogicalPlan::Values(rows) => {
+                let columns = columns.map(|schema| schema.fields().as_ref()).unwrap_or_default();
+                for (expr, column) in rows.values.iter().flat_map(|row| row.iter().zip(columns)) {
+                    hint(expr, column.data_type())?;
+                }
+            }
+            _ => {}
         }
-        Ok(TreeNodeRecursion::Continue)
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Some((inner, target)) = cast_of(expr) {
+                    hint(inner, &target)?;
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
     })?;
     Ok(types)
+}
+
+/// What is cast, and to which type.
+fn cast_of(expr: &Expr) -> Option<(&Expr, DataType)> {
+    match expr {
+        Expr::Cast(cast) => Some((&cast.expr, cast.field.data_type().clone())),
+        Expr::TryCast(cast) => Some((&cast.expr, cast.field.data_type().clone())),
+        Expr::ScalarFunction(function) if function.name() == "arrow_cast" => {
+            let [inner, Expr::Literal(name, _)] = function.args.as_slice() else { return None };
+            Some((inner, name.try_as_str().flatten()?.parse().ok()?))
+        }
+        _ => None,
+    }
 }
 
 fn number(name: &str) -> Result<usize> {
@@ -41,15 +74,24 @@ fn number(name: &str) -> Result<usize> {
         .ok_or_else(|| EngineError::sql(format!("{name} is no parameter: write ? or $1, $2, …")))
 }
 
-/// Describes the parameters as columns `$1`, `$2` …; the type is Null where nothing tells.
+/// Describes the parameters as columns `$1`, `$2` …; text where nothing tells. Clients that know a type may send it
+/// instead.
 pub(super) fn schema(types: &Types) -> Schema {
     let last = types.keys().next_back().copied().unwrap_or_default();
     let field = |number: usize| {
-        let inferred = types.get(&number).cloned().flatten().unwrap_or(DataType::Null);
-        let plain = crate::output::plain_type(&inferred);
-        Field::new(format!("${number}"), plain, true)
+        let inferred = types.get(&number).cloned().flatten().unwrap_or(DataType::Utf8);
+        Field::new(format!("${number}"), writable(&crate::output::plain_type(&inferred)), true)
     };
     Schema::new((1..=last).map(field).collect::<Vec<_>>())
+}
+
+/// The JDBC driver writes milliseconds into whatever unit it is told, so milliseconds is what it is told.
+fn writable(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
+        DataType::Time32(_) | DataType::Time64(_) => DataType::Time32(TimeUnit::Millisecond),
+        other => other.clone(),
+    }
 }
 
 /// Puts values in place of the placeholders.

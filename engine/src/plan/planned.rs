@@ -1,10 +1,11 @@
 //! Planned: an analysed plan that nobody authorised yet, and what was learnt on the way.
 
+use super::lineage::SourceItem;
 use super::statement::Plan;
 use crate::audit::AuditEntry;
 use crate::engine::Shared;
 use crate::policy::Grants;
-use crate::request::QueryId;
+use crate::request::{Part, QueryId};
 use basin_catalog::{DatasetName, OrganisationCode, Snapshot};
 use chrono::NaiveDate;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
@@ -61,6 +62,9 @@ pub(crate) struct PlannedParts {
     pub(crate) state: Arc<SessionState>,
     pub(crate) logical: LogicalPlan,
     pub(crate) schema: SchemaRef,
+    pub(crate) sources: Vec<Option<SourceItem>>,
+    pub(crate) part: Option<Part>,
+    pub(crate) divisible: bool,
     pub(crate) provenance: Vec<Provenance>,
     pub(crate) timeout: Duration,
     pub(crate) audit: AuditEntry,
@@ -68,14 +72,9 @@ pub(crate) struct PlannedParts {
 }
 
 impl Planned {
-    pub(crate) fn new(
-        query_id: QueryId,
-        plan: Plan,
-        timeout: Duration,
-        audit: AuditEntry,
-        shared: Arc<Shared>,
-    ) -> Self {
-        let provenance = provenance(&plan);
+    pub(crate) fn new(run: Run, plan: Plan, audit: AuditEntry, shared: Arc<Shared>) -> Self {
+        let Run { query_id, timeout, part } = run;
+        let (provenance, divisible) = (provenance(&plan), plan.is_divisible());
         let join = |texts: Vec<String>| texts.join(",");
         audit.reads(
             plan.grants.snapshot().id(),
@@ -96,6 +95,9 @@ impl Planned {
                 state: plan.state,
                 logical: plan.logical,
                 schema: plan.schema,
+                sources: plan.sources,
+                part,
+                divisible,
                 timeout,
                 audit,
                 shared,
@@ -107,6 +109,18 @@ impl Planned {
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         SchemaRef::clone(&self.parts.schema)
+    }
+
+    /// Returns for each column of the result the dataset's item that it is, unchanged.
+    #[must_use]
+    pub fn sources(&self) -> &[Option<SourceItem>] {
+        &self.parts.sources
+    }
+
+    /// Tells whether the result can be fetched in parts that are disjoint and together the whole.
+    #[must_use]
+    pub fn is_divisible(&self) -> bool {
+        self.parts.divisible
     }
 
     /// Returns the snapshot that is read.
@@ -127,9 +141,22 @@ impl Planned {
         self.parts.provenance.clone()
     }
 
+    /// Ends the walk here: the query was described, nothing was read, and no record is kept.
+    pub fn withdraw(self) {
+        self.parts.audit.withdraw();
+    }
+
     pub(crate) fn into_parts(self) -> PlannedParts {
         self.parts
     }
+}
+
+/// How a planned query is to be run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    pub(crate) query_id: QueryId,
+    pub(crate) timeout: Duration,
+    pub(crate) part: Option<Part>,
 }
 
 fn provenance(plan: &Plan) -> Vec<Provenance> {
@@ -152,6 +179,8 @@ fn provenance(plan: &Plan) -> Vec<Provenance> {
 pub struct Prepared {
     /// Schema of the result, in the types that clients get.
     pub schema: SchemaRef,
+    /// For each column of the result the dataset's item that it is, unchanged.
+    pub sources: Vec<Option<SourceItem>>,
     /// The parameters as columns `$1`, `$2` …; type Null where nothing tells.
     pub parameters: Schema,
     /// Whether the statement changes something; its schema is empty then.

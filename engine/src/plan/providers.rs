@@ -22,9 +22,6 @@ use datafusion::physical_plan::ExecutionPlan;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Table of information_schema that would show the engine's settings.
-const SETTINGS: &str = "df_settings";
-
 /// The local catalog as one principal sees it.
 #[derive(Debug, Clone)]
 pub(crate) struct LocalCatalog {
@@ -63,10 +60,12 @@ impl LocalCatalog {
         VersionTable::new(schema, key, distinct, Arc::clone(&self.cache))
     }
 
-    fn system(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let table: Arc<dyn TableProvider> = match SystemTableKind::of(name) {
+    fn system(&self, schema: &str, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let table: Arc<dyn TableProvider> = match SystemTableKind::of(schema, name) {
             Some(kind) => Arc::new(SystemTable::new(kind, &self.grants, &self.audit)?),
-            None if name == REJECTS => system::rejects_table(&self.grants, &self.catalog, &self.cache)?,
+            None if schema == system::SCHEMA && name == REJECTS => {
+                system::rejects_table(&self.grants, &self.catalog, &self.cache)?
+            }
             None => return Ok(None),
         };
         if self.described {
@@ -105,7 +104,7 @@ impl CatalogProvider for LocalCatalog {
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
         if name == INFORMATION_SCHEMA {
-            return Some(Arc::new(Information { inner: self.information() }));
+            return Some(Arc::new(Information { inner: self.information(), local: self.clone() }));
         }
         let known =
             name == system::SCHEMA || self.grants.visible().any(|(dataset, _)| dataset.schema() == name);
@@ -125,7 +124,7 @@ struct LocalSchema {
 impl SchemaProvider for LocalSchema {
     fn table_names(&self) -> Vec<String> {
         if self.name == system::SCHEMA {
-            let names = SystemTableKind::ALL.iter().map(|kind| kind.name());
+            let names = SystemTableKind::of_schema(system::SCHEMA).map(SystemTableKind::name);
             return names.chain([REJECTS]).map(ToOwned::to_owned).collect();
         }
         let visible = self.catalog.grants.visible();
@@ -137,7 +136,7 @@ impl SchemaProvider for LocalSchema {
 
     async fn table(&self, name: &str) -> datafusion::common::Result<Option<Arc<dyn TableProvider>>> {
         if self.name == system::SCHEMA {
-            return Ok(self.catalog.system(name)?);
+            return Ok(self.catalog.system(system::SCHEMA, name)?);
         }
         let dataset = format!("{}.{name}", self.name).parse::<DatasetName>().ok();
         Ok(dataset.and_then(|dataset| self.catalog.dataset(&dataset)))
@@ -148,24 +147,33 @@ impl SchemaProvider for LocalSchema {
     }
 }
 
-/// DataFusion's information_schema without the engine's settings.
+/// DataFusion's information_schema without the engine's settings, and with the tables of constraints.
 #[derive(Debug)]
 struct Information {
     inner: InformationSchemaProvider,
+    local: LocalCatalog,
 }
 
 #[async_trait]
 impl SchemaProvider for Information {
     fn table_names(&self) -> Vec<String> {
-        self.inner.table_names().into_iter().filter(|name| name != SETTINGS).collect()
+        let ours = SystemTableKind::of_schema(INFORMATION_SCHEMA).map(|kind| kind.name().to_owned());
+        let theirs = self.inner.table_names().into_iter();
+        theirs.filter(|name| system::in_information_schema(name)).chain(ours).collect()
     }
 
     async fn table(&self, name: &str) -> datafusion::common::Result<Option<Arc<dyn TableProvider>>> {
-        if name == SETTINGS { Ok(None) } else { self.inner.table(name).await }
+        if !system::in_information_schema(name) {
+            return Ok(None);
+        }
+        match self.local.system(INFORMATION_SCHEMA, name)? {
+            Some(table) => Ok(Some(table)),
+            None => self.inner.table(name).await,
+        }
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        name != SETTINGS && self.inner.table_exist(name)
+        system::in_information_schema(name)
     }
 }
 
@@ -191,6 +199,11 @@ pub(crate) struct DatasetTable {
 impl DatasetTable {
     pub(crate) fn new(table: Arc<VersionTable>, of: ScanOf, grants: &Arc<Grants>) -> Self {
         Self { table, of, grants: Arc::clone(grants) }
+    }
+
+    /// Returns what a scan reads.
+    pub(super) fn of(&self) -> &ScanOf {
+        &self.of
     }
 }
 

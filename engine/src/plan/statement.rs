@@ -1,10 +1,12 @@
 //! Statement: the walk from text to an analysed plan. Runs on a planner's big stack.
 
+use super::lineage::SourceItem;
 use super::providers::LocalCatalog;
-use super::{explain, names, parameters, parse};
+use super::{divide, explain, lineage, names, parameters, parse, substrait};
 use crate::error::{EngineError, Result};
 use crate::output::plain_schema;
 use crate::policy::Grants;
+use crate::request::Query;
 use basin_catalog::DatasetName;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -21,8 +23,9 @@ const MAX_PLAN_NODES: usize = 5_000;
 /// What a planner gets.
 #[derive(Debug)]
 pub(crate) struct Work {
-    pub(crate) sql: String,
+    pub(crate) query: Query,
     pub(crate) max_bytes: usize,
+    /// A session of the query's own options.
     pub(crate) template: SessionState,
     pub(crate) local: LocalCatalog,
 }
@@ -34,7 +37,23 @@ pub(crate) struct Plan {
     pub(super) state: Arc<SessionState>,
     pub(super) logical: LogicalPlan,
     pub(super) schema: SchemaRef,
+    pub(super) sources: Vec<Option<SourceItem>>,
     pub(super) datasets: Vec<DatasetName>,
+}
+
+impl Plan {
+    /// Tells whether the result can be fetched in parts that are disjoint and together the whole.
+    pub(crate) fn is_divisible(&self) -> bool {
+        divide::is_divisible(&self.logical)
+    }
+}
+
+/// What is known of a statement without values.
+#[derive(Debug)]
+pub(crate) struct Outline {
+    pub(crate) schema: SchemaRef,
+    pub(crate) sources: Vec<Option<SourceItem>>,
+    pub(crate) parameters: Schema,
 }
 
 /// A statement whose tables are resolved.
@@ -49,7 +68,7 @@ struct Resolved {
 pub(crate) async fn plan(work: Work, values: Vec<ScalarValue>) -> Result<Plan> {
     let grants = Arc::clone(&work.local.grants);
     let Resolved { state, logical, datasets, explain } = resolve(work).await?;
-    let types = parameters::infer(&logical)?;
+    let types = parameters::infer(&logical, None)?;
     let unbound = (!types.is_empty()).then(|| output_schema(&state, logical.clone()));
     let bound = parameters::bind(logical, &types, values)?;
     let mut analysed = analyse(&state, bound)?;
@@ -60,41 +79,51 @@ pub(crate) async fn plan(work: Work, values: Vec<ScalarValue>) -> Result<Plan> {
     if let Some(unbound) = unbound {
         schema = widen(&schema, &unbound);
     }
-    Ok(Plan { grants, state: Arc::new(state), logical: analysed, schema, datasets })
+    let sources = lineage::of(&analysed, &grants);
+    Ok(Plan { grants, state: Arc::new(state), logical: analysed, schema, sources, datasets })
 }
 
-/// Plans a statement without values; returns the schemas of its result and of its parameters.
-pub(crate) async fn prepare(work: Work) -> Result<(SchemaRef, Schema)> {
+/// Plans a statement without values. `columns` are the columns that its rows go to, when they go anywhere.
+pub(crate) async fn prepare(work: Work, columns: Option<SchemaRef>) -> Result<Outline> {
+    let grants = Arc::clone(&work.local.grants);
     let Resolved { state, logical, explain, .. } = resolve(work).await?;
-    let types = parameters::infer(&logical)?;
+    let types = parameters::infer(&logical, columns.as_deref())?;
     let parameters = parameters::schema(&types);
     if types.is_empty() {
         let mut analysed = analyse(&state, logical)?;
         if explain {
             analysed = explain::explained(&state, analysed)?;
         }
-        return Ok((plain_schema(analysed.schema().as_arrow()), parameters));
+        let schema = plain_schema(analysed.schema().as_arrow());
+        return Ok(Outline { schema, sources: lineage::of(&analysed, &grants), parameters });
     }
-    let schema = if explain {
-        plain_schema(explain::explained(&state, logical)?.schema().as_arrow())
-    } else {
-        output_schema(&state, logical)
-    };
-    Ok((schema, parameters))
+    if explain {
+        let explained = explain::explained(&state, logical)?;
+        let schema = plain_schema(explained.schema().as_arrow());
+        return Ok(Outline { schema, sources: lineage::of(&explained, &grants), parameters });
+    }
+    let sources = lineage::of(&logical, &grants);
+    Ok(Outline { schema: output_schema(&state, logical), sources, parameters })
 }
 
 async fn resolve(work: Work) -> Result<Resolved> {
-    let statement = parse::statement(&work.sql, work.max_bytes)?;
-    let (statement, explain) = explain::unwrap(statement);
-    let statement = Statement::Statement(Box::new(statement));
     let grants = Arc::clone(&work.local.grants);
     let mut state =
         SessionStateBuilder::new_from_existing(work.template).with_catalog_list(Arc::new(work.local)).build();
     let config = Arc::clone(state.config_options());
     state.execution_props_mut().mark_start_execution(config);
-    let datasets = names::datasets(&state, &statement, &grants)?;
-    let logical = state.statement_to_plan(statement).await?;
-    let logical = explain::described(logical)?;
+    let (logical, datasets, explain) = match &work.query {
+        Query::Sql(sql) => {
+            let (statement, explain) = explain::unwrap(parse::statement(sql, work.max_bytes)?);
+            let statement = Statement::Statement(Box::new(statement));
+            let datasets = names::datasets(&state, &statement, &grants)?;
+            (explain::described(state.statement_to_plan(statement).await?)?, datasets, explain)
+        }
+        Query::Substrait(bytes) => {
+            let (logical, datasets) = substrait::plan(&state, bytes, work.max_bytes, &grants).await?;
+            (logical, datasets, false)
+        }
+    };
     SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)

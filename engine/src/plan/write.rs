@@ -7,6 +7,7 @@ use super::statement::Work;
 use super::{parse, rewrite};
 use crate::error::{EngineError, Result};
 use crate::policy;
+use crate::request::Query;
 use basin_catalog::{DatasetDefinition, DatasetName, Principal};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
@@ -107,7 +108,10 @@ pub(crate) fn may_change(sql: &str) -> bool {
 
 /// Takes a statement apart.
 pub(crate) async fn of_statement(work: Work, principal: Principal) -> Result<Write> {
-    let statement = parse::any_statement(&work.sql, work.max_bytes, |_| Ok(()))?;
+    let Query::Sql(sql) = &work.query else {
+        return Err(EngineError::ReadOnly("a Substrait plan only reads; send changes as SQL".to_owned()));
+    };
+    let statement = parse::any_statement(sql, work.max_bytes, |_| Ok(()))?;
     let written = statement.to_string();
     let (write, understood) = match statement {
         Statement::CreateTable(table) => create(&work, &principal, table).await?,

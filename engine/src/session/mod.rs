@@ -2,12 +2,14 @@
 //! caches, Basin's own store and no other) and one template of a session, copied for each query.
 //! It decides nothing about data or policy.
 
+mod budget;
 mod store;
 
 pub(crate) use store::StoreOnIo;
 
 use crate::config::EngineConfig;
 use crate::error::Result;
+use crate::request::QueryOptions;
 use datafusion::config::SpillCompression;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -84,4 +86,31 @@ pub(crate) fn template(config: &EngineConfig, env: Arc<RuntimeEnv>) -> SessionSt
         .with_file_formats(vec![])
         .with_table_factories(std::collections::HashMap::new())
         .build()
+}
+
+/// Makes the session of one query. With a budget, its operators spill or fail beyond that part of the shared memory;
+/// fetched in parts, its scan is divided into as many and in no other way.
+pub(crate) fn of_query(
+    template: &SessionState,
+    schema: &str,
+    options: &QueryOptions,
+) -> Result<SessionState> {
+    let mut config = template.config().clone();
+    schema.clone_into(&mut config.options_mut().catalog.default_schema);
+    if let Some(part) = options.part {
+        // A partition that runs alone would take over the files of the others.
+        config.options_mut().execution.enable_file_stream_work_stealing = false;
+        config = config
+            .with_target_partitions(part.of)
+            .with_round_robin_repartition(false)
+            .with_repartition_file_min_size(0);
+    }
+    let mut builder = SessionStateBuilder::new_from_existing(template.clone()).with_config(config);
+    if let Some(bytes) = options.memory_bytes {
+        let shared = template.runtime_env();
+        let pool = budget::Budget::of(&shared.memory_pool, bytes);
+        let env = RuntimeEnvBuilder::from_runtime_env(shared).with_memory_pool(Arc::new(pool)).build_arc()?;
+        builder = builder.with_runtime_env(env);
+    }
+    Ok(builder.build())
 }

@@ -1,12 +1,15 @@
 //! Table: a system table as a DataFusion table. Rows are made when it is scanned, never before.
 
+use super::SCHEMA;
 use crate::audit::{self, AuditLog};
 use crate::error::Result;
+use crate::plan::Keys;
 use crate::policy::Grants;
 use async_trait::async_trait;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
+use datafusion::catalog::information_schema::{INFORMATION_SCHEMA, INFORMATION_SCHEMA_TABLES};
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::datasource::{TableProvider, TableType};
 use datafusion::logical_expr::Expr;
@@ -22,12 +25,36 @@ pub(crate) enum SystemTableKind {
     Versions,
     Deliveries,
     Queries,
+    TableConstraints,
+    KeyColumnUsage,
+    ReferentialConstraints,
 }
 
 impl SystemTableKind {
-    /// All of them.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Datasets, Self::Items, Self::Versions, Self::Deliveries, Self::Queries];
+    const ALL: [Self; 8] = [
+        Self::Datasets,
+        Self::Items,
+        Self::Versions,
+        Self::Deliveries,
+        Self::Queries,
+        Self::TableConstraints,
+        Self::KeyColumnUsage,
+        Self::ReferentialConstraints,
+    ];
+
+    /// Lists those of a schema.
+    pub(crate) fn of_schema(schema: &str) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |kind| kind.schema() == schema)
+    }
+
+    fn schema(self) -> &'static str {
+        match self {
+            Self::Datasets | Self::Items | Self::Versions | Self::Deliveries | Self::Queries => SCHEMA,
+            Self::TableConstraints | Self::KeyColumnUsage | Self::ReferentialConstraints => {
+                INFORMATION_SCHEMA
+            }
+        }
+    }
 
     /// Name in SQL.
     pub(crate) fn name(self) -> &'static str {
@@ -37,13 +64,25 @@ impl SystemTableKind {
             Self::Versions => "versions",
             Self::Deliveries => "deliveries",
             Self::Queries => "queries",
+            Self::TableConstraints => "table_constraints",
+            Self::KeyColumnUsage => "key_column_usage",
+            Self::ReferentialConstraints => "referential_constraints",
         }
     }
 
-    /// Finds a system table by name.
-    pub(crate) fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    /// Finds a system table by its schema and name.
+    pub(crate) fn of(schema: &str, name: &str) -> Option<Self> {
+        Self::of_schema(schema).find(|kind| kind.name() == name)
     }
+}
+
+/// Table of information_schema that would show the engine's settings.
+pub(crate) const SETTINGS: &str = "df_settings";
+
+/// Tells whether information_schema has a table: DataFusion's without the engine's settings, and ours.
+pub(crate) fn in_information_schema(name: &str) -> bool {
+    let theirs = INFORMATION_SCHEMA_TABLES.contains(&name) && name != SETTINGS;
+    theirs || SystemTableKind::of(INFORMATION_SCHEMA, name).is_some()
 }
 
 /// A system table as one principal sees it.
@@ -80,12 +119,16 @@ impl SystemTable {
 /// Makes the rows of a table from the snapshot; none, but the columns, unless `filled`.
 fn snapshot_rows(kind: SystemTableKind, grants: &Grants, filled: bool) -> Result<RecordBatch> {
     let visible: Vec<_> = if filled { grants.visible().collect() } else { Vec::new() };
+    let keys = || if filled { Keys::of(grants) } else { Keys::default() };
     match kind {
         SystemTableKind::Datasets => super::datasets::rows(grants.snapshot(), &visible),
         SystemTableKind::Items => super::items::rows(&visible),
         SystemTableKind::Versions => super::versions::rows(&visible),
         SystemTableKind::Deliveries => super::deliveries::rows(&visible),
         SystemTableKind::Queries => Ok(RecordBatch::new_empty(audit::schema())),
+        SystemTableKind::TableConstraints => super::constraints::tables(&keys()),
+        SystemTableKind::KeyColumnUsage => super::constraints::columns(&keys()),
+        SystemTableKind::ReferentialConstraints => super::constraints::references(&keys()),
     }
 }
 

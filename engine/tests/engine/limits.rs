@@ -2,7 +2,7 @@
 
 use crate::support::World;
 use basin_catalog::ErrorClass;
-use basin_engine::{EngineConfig, QueryRequest};
+use basin_engine::{EngineConfig, QueryOptions};
 use futures::StreamExt;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,10 @@ const ENDLESS: [&str; 8] = [
 
 fn small() -> EngineConfig {
     EngineConfig { target_partitions: 2, max_running: 1, max_waiting: 1, ..EngineConfig::default() }
+}
+
+fn briefly() -> QueryOptions {
+    QueryOptions { timeout: Some(Duration::from_millis(300)), ..QueryOptions::default() }
 }
 
 async fn wait_for_place(world: &World) -> Duration {
@@ -47,7 +51,7 @@ async fn dropping_the_stream_stops_the_work() {
 async fn a_query_ends_at_its_limit() {
     let world = World::with(small()).await;
     for sql in ENDLESS {
-        let request = QueryRequest { timeout: Some(Duration::from_millis(300)), ..world.request(sql) };
+        let request = world.request_with(sql, briefly());
         let start = Instant::now();
         let error = world.run(request).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::DeadlineExceeded, "{error}");
@@ -59,9 +63,8 @@ async fn a_query_ends_at_its_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unread_stream_ends_at_its_limit_too() {
     let world = World::with(small()).await;
-    let request = world.request("SELECT value FROM generate_series(1, 100000000)");
-    let mut stream =
-        world.stream(QueryRequest { timeout: Some(Duration::from_millis(300)), ..request }).await.unwrap();
+    let request = world.request_with("SELECT value FROM generate_series(1, 100000000)", briefly());
+    let mut stream = world.stream(request).await.unwrap();
     stream.next().await.unwrap().unwrap();
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(world.engine.free_places(), 1);
@@ -132,4 +135,22 @@ async fn large_statements_are_refused_and_kill_nothing() {
     let list: Vec<String> = (0..5_000).map(|n| n.to_string()).collect();
     let sql = format!("SELECT count(*) FROM health.city WHERE confirmed IN ({})", list.join(","));
     assert_eq!(world.ask(&sql).await.unwrap(), "2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_bounds_one_query_and_no_other() {
+    let world = World::new().await;
+    let sql = "SELECT array_length(array_agg(value)) FROM generate_series(1, 1000000)";
+    let budget = QueryOptions { memory_bytes: Some(1 << 20), ..QueryOptions::default() };
+    let error = world.run(world.request_with(sql, budget.clone())).await.unwrap_err();
+    assert!(matches!(error, basin_engine::EngineError::OutOfMemory { .. }), "{error:?}");
+    assert_eq!(world.ask(sql).await.unwrap(), "1000000");
+    // What fits runs, and what may spill does.
+    let small = world.request_with("SELECT count(*) FROM health.city", budget);
+    assert_eq!(crate::support::lines(&world.run(small).await.unwrap()), "3");
+    let budget = QueryOptions { memory_bytes: Some(24 << 20), ..QueryOptions::default() };
+    let sql =
+        "SELECT sum(value) FROM (SELECT value FROM generate_series(1, 4000000) ORDER BY value % 1000, value)";
+    let sorted = world.run(world.request_with(sql, budget)).await.unwrap();
+    assert_eq!(crate::support::lines(&sorted), "8000002000000");
 }

@@ -3,9 +3,12 @@
 
 mod audit;
 mod limits;
+mod lineage;
 mod parameters;
+mod parts;
 mod policy;
 mod readonly;
 mod select;
+mod substrait;
 mod support;
 mod system;

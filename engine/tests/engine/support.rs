@@ -5,7 +5,9 @@ use basin_catalog::{
     GrantId, Grantee, Item, ItemRole, Layout, LocalText, Node, NodeKind, OpenType, OrganisationCode,
     Principal, Publication, Role, RoleName, Share, ShareMode, Store, UpdateCycle, User, UserName,
 };
-use basin_engine::{Engine, EngineConfig, EngineError, QueryId, QueryRequest, ResultStream, ScalarValue};
+use basin_engine::{
+    Engine, EngineConfig, EngineError, Query, QueryId, QueryOptions, QueryRequest, ResultStream, ScalarValue,
+};
 use chrono::{NaiveDate, Utc};
 use datafusion::arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -280,11 +282,16 @@ impl World {
         QueryRequest {
             query_id: QueryId::new(),
             principal: user("ann", Some(statistics())),
-            sql: sql.to_owned(),
+            query: Query::Sql(sql.to_owned()),
             as_of: AsOf::Latest,
             parameters: vec![],
-            timeout: None,
+            options: QueryOptions::default(),
         }
+    }
+
+    /// The same with options.
+    pub(crate) fn request_with(&self, sql: &str, options: QueryOptions) -> QueryRequest {
+        QueryRequest { options, ..self.request(sql) }
     }
 
     pub(crate) async fn stream(&self, request: QueryRequest) -> Result<ResultStream, EngineError> {

@@ -21,9 +21,6 @@ use attempts::Attempts;
 pub(crate) use credentials::{BasicCredentials, Credentials};
 use passwords::Passwords;
 
-/// The header in which a session states its purpose, as grants name them.
-pub(crate) const PURPOSE_HEADER: &str = "x-basin-purpose";
-
 const WRONG: &str = "the user name or the password is wrong";
 const MISSING: &str = "sign in: send `Authorization: Basic …` with user and password, or `Bearer …` \
                        with the token that Handshake returned";
@@ -34,12 +31,23 @@ const ENDED: &str = "the token has expired or is not valid here; sign in again w
 pub(crate) struct Identity {
     user: Arc<User>,
     fingerprint: String,
+    session: Vec<u8>,
 }
 
 impl Identity {
     /// Returns the principal, with the purpose that the session states.
     pub(crate) fn principal(&self, purpose: Option<String>) -> Principal {
         Principal::of(&self.user, purpose)
+    }
+
+    /// Returns the name of the user.
+    pub(crate) fn user(&self) -> String {
+        self.user.name.to_string()
+    }
+
+    /// Returns the session's options as the token has them; empty without a token.
+    pub(crate) fn session(&self) -> &[u8] {
+        &self.session
     }
 }
 
@@ -126,22 +134,20 @@ impl Authenticator {
             return Err(ended);
         };
         match find(snapshot, &claims.user).map(identity) {
-            Some(identity) if identity.fingerprint == claims.fingerprint => Ok(identity),
+            Some(identity) if identity.fingerprint == claims.content.fingerprint => {
+                Ok(Identity { session: claims.content.session, ..identity })
+            }
             Some(_) | None => Err(ended),
         }
     }
 
-    /// Returns a bearer token for a caller that proved who it is.
+    /// Returns a bearer token for a caller that proved who it is, with the options of its session.
     ///
     /// # Errors
     /// `Internal` when sealing fails.
-    pub(crate) fn issue(&self, identity: &Identity) -> Result<String> {
-        token::issue(
-            &self.sealer,
-            &identity.user.name.to_string(),
-            &identity.fingerprint,
-            self.token_lifetime,
-        )
+    pub(crate) fn issue(&self, identity: &Identity, session: Vec<u8>) -> Result<String> {
+        let content = token::Content { fingerprint: identity.fingerprint.clone(), session };
+        token::issue(&self.sealer, &identity.user(), &content, self.token_lifetime)
     }
 }
 
@@ -151,7 +157,7 @@ fn find(snapshot: &Snapshot, name: &str) -> Option<Arc<User>> {
 }
 
 fn identity(user: Arc<User>) -> Identity {
-    Identity { fingerprint: fingerprint(&user), user }
+    Identity { fingerprint: fingerprint(&user), user, session: Vec::new() }
 }
 
 /// Returns what changes when the password does, without saying anything about it.

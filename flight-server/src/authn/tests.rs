@@ -27,7 +27,7 @@ fn unauthenticated(result: Result<Identity>) -> bool {
 async fn a_right_password_gives_a_token_that_works() {
     let (_, authn) = authenticator(LIFETIME).await;
     let identity = authn.check(basic("ana", "secret-a"), None).await.unwrap();
-    let token = authn.issue(&identity).unwrap();
+    let token = authn.issue(&identity, Vec::new()).unwrap();
     let again = authn.check(Credentials::Bearer(token), None).await.unwrap();
     assert_eq!(again.user.name, identity.user.name);
 }
@@ -56,7 +56,7 @@ async fn guessing_is_stopped_but_others_go_on() {
 async fn a_changed_password_and_a_removed_user_end_tokens() {
     let (catalog, authn) = authenticator(LIFETIME).await;
     let identity = authn.check(basic("ana", "secret-a"), None).await.unwrap();
-    let token = authn.issue(&identity).unwrap();
+    let token = authn.issue(&identity, Vec::new()).unwrap();
     let base = catalog.latest().await.unwrap();
     let mut user = identity.user.as_ref().clone();
     user.password = PasswordHash::create("secret-c").unwrap();
@@ -65,7 +65,7 @@ async fn a_changed_password_and_a_removed_user_end_tokens() {
     assert!(unauthenticated(authn.check(basic("ana", "secret-a"), None).await));
 
     let identity = authn.check(basic("ana", "secret-c"), None).await.unwrap();
-    let token = authn.issue(&identity).unwrap();
+    let token = authn.issue(&identity, Vec::new()).unwrap();
     let gone = Change::RemoveUser(identity.user.name.clone());
     catalog.commit(&base, "test", vec![gone]).await.unwrap();
     assert!(unauthenticated(authn.check(Credentials::Bearer(token), None).await));
@@ -76,7 +76,7 @@ async fn a_changed_password_and_a_removed_user_end_tokens() {
 async fn forged_tokens_are_refused() {
     let (_, authn) = authenticator(LIFETIME).await;
     let identity = authn.check(basic("ana", "secret-a"), None).await.unwrap();
-    let token = authn.issue(&identity).unwrap();
+    let token = authn.issue(&identity, Vec::new()).unwrap();
     let mut changed = token.clone().into_bytes();
     changed[40] = if changed[40] == b'A' { b'B' } else { b'A' };
     let cut: String = token.chars().take(60).collect();

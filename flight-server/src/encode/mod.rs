@@ -1,11 +1,14 @@
 //! Record batches to Flight data: the last step of the walk.
 //!
 //! Clients know few types: text is Utf8, bytes are Binary, decimals are Decimal128; views, large
-//! offsets, dictionaries and run-length encoding end here. It changes representation, never values.
+//! offsets, dictionaries and run-length encoding end here, unless a session asks for views (`form`). It changes
+//! representation, never values.
 
+mod form;
 mod schema;
 mod stream;
 
+pub(crate) use form::WireForm;
 pub(crate) use schema::schema_bytes;
 #[cfg(test)]
 pub(crate) use schema::{schema_from_bytes, schema_message};

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
-use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
+use arrow::ipc::CompressionType;
+use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext};
 use arrow_flight::FlightData;
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use prost::Message;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::schema::{schema_message, to_wire};
+use super::form::{WireForm, in_form};
+use super::schema::{schema_message, to_wire, wire_schema};
 use crate::error::{Result, ServerError};
 
 /// What a message should have: below gRPC's usual default of 4 MiB, and large enough that the cost
@@ -20,11 +22,12 @@ const TARGET_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 /// What no message may exceed: the limit that ADBC sets.
 pub(super) const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Returns the messages of a result: its schema, then its rows.
+/// Returns the messages of a result: its schema, in the form that was promised, then its rows.
 ///
 /// Encoding runs on the blocking pool; dropping the stream drops the batches' stream.
 pub(crate) fn flight_data(
     schema: SchemaRef,
+    compression: Option<CompressionType>,
     batches: impl Stream<Item = Result<RecordBatch>> + Send + 'static,
 ) -> impl Stream<Item = Result<FlightData>> + Send + 'static {
     let first = stream::iter([Ok(schema_message(&schema))]);
@@ -35,7 +38,7 @@ pub(crate) fn flight_data(
                 let batch = batch?;
                 let work = tokio::task::spawn_blocking(move || {
                     let span = tracing::debug_span!("encode", rows = batch.num_rows());
-                    span.in_scope(|| messages(&to_wire(&batch, &schema)?))
+                    span.in_scope(|| messages(&to_wire(&batch, &wire_schema(&schema))?, &schema, compression))
                 });
                 AbortOnDropHandle::new(work).await?
             }
@@ -45,17 +48,22 @@ pub(crate) fn flight_data(
     first.chain(rest)
 }
 
-/// Encodes a batch in wire form, in as many messages as its size asks for.
+/// Encodes a batch of plain types, in the types that were promised and in as many messages as its size asks for.
 ///
 /// # Errors
 /// `TooLarge` when a single row exceeds the largest message.
-pub(super) fn messages(batch: &RecordBatch) -> Result<Vec<FlightData>> {
+pub(super) fn messages(
+    batch: &RecordBatch,
+    promised: &SchemaRef,
+    compression: Option<CompressionType>,
+) -> Result<Vec<FlightData>> {
+    let form = WireForm { compression, ..WireForm::default() };
     let mut done = Vec::new();
     // Last in, first out: what comes first is on top.
     let mut pending: Vec<RecordBatch> = slices(batch)?;
     pending.reverse();
     while let Some(slice) = pending.pop() {
-        let message = encode(&slice)?;
+        let message = encode(&in_form(slice.clone(), promised)?, form)?;
         if message.encoded_len() <= MAX_MESSAGE_BYTES {
             done.push(message);
             continue;
@@ -82,12 +90,12 @@ fn slices(batch: &RecordBatch) -> Result<Vec<RecordBatch>> {
     Ok((0..rows).step_by(step).map(|start| batch.slice(start, step.min(rows - start))).collect())
 }
 
-fn encode(batch: &RecordBatch) -> Result<FlightData> {
+fn encode(batch: &RecordBatch, form: WireForm) -> Result<FlightData> {
     // Wire types have no dictionaries, so each message stands alone.
     let (_, data) = IpcDataGenerator::default().encode(
         batch,
         &mut DictionaryTracker::new(true),
-        &IpcWriteOptions::default(),
+        &form.write_options()?,
         &mut IpcWriteContext::default(),
     )?;
     Ok(FlightData::from(data))

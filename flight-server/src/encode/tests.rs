@@ -5,16 +5,21 @@ use arrow::array::{
     LargeStringArray, ListBuilder, RecordBatch, StringArray, StringViewArray, StringViewBuilder,
 };
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, i256};
+use arrow::ipc::CompressionType;
 use arrow_flight::utils::flight_data_to_batches;
 use futures::TryStreamExt;
 use prost::Message;
 
 use super::stream::{MAX_MESSAGE_BYTES, messages};
-use super::{flight_data, schema_bytes, schema_from_bytes, schema_message, to_wire, wire_schema};
+use super::{WireForm, flight_data, schema_bytes, schema_from_bytes, schema_message, to_wire, wire_schema};
 use crate::error::ServerError;
 
 fn wire(batch: &RecordBatch) -> RecordBatch {
     to_wire(batch, &wire_schema(batch.schema_ref())).unwrap()
+}
+
+fn plain_messages(batch: &RecordBatch) -> crate::error::Result<Vec<arrow_flight::FlightData>> {
+    messages(batch, batch.schema_ref(), None)
 }
 
 fn one(name: &str, column: ArrayRef) -> RecordBatch {
@@ -81,7 +86,7 @@ fn no_message_is_above_the_limit_and_no_row_is_lost() {
     ])
     .unwrap();
     let mut all = vec![schema_message(batch.schema_ref())];
-    all.extend(messages(&batch).unwrap());
+    all.extend(plain_messages(&batch).unwrap());
     assert!(all.len() > 20);
     assert!(all.iter().all(|message| message.encoded_len() <= MAX_MESSAGE_BYTES));
     let back = flight_data_to_batches(&all).unwrap();
@@ -97,14 +102,14 @@ fn skewed_rows_are_halved_until_they_fit() {
     text[0] = "x".repeat(9 << 20);
     text[1] = "y".repeat(9 << 20);
     let batch = one("text", Arc::new(StringArray::from(text)));
-    let all = messages(&batch).unwrap();
+    let all = plain_messages(&batch).unwrap();
     assert!(all.iter().all(|message| message.encoded_len() <= MAX_MESSAGE_BYTES));
 }
 
 #[test]
 fn a_cell_above_the_limit_is_named() {
     let batch = one("report", Arc::new(StringArray::from(vec!["x".repeat(17 << 20)])));
-    let error = messages(&batch).unwrap_err();
+    let error = plain_messages(&batch).unwrap_err();
     assert!(matches!(&error, ServerError::TooLarge(text) if text.contains("report")), "{error}");
 }
 
@@ -112,7 +117,30 @@ fn a_cell_above_the_limit_is_named() {
 async fn an_empty_result_still_has_its_schema() {
     let schema = wire_schema(&Schema::new(vec![Field::new("x", DataType::Utf8View, true)]));
     let data: Vec<_> =
-        flight_data(Arc::clone(&schema), futures::stream::empty()).try_collect().await.unwrap();
+        flight_data(Arc::clone(&schema), None, futures::stream::empty()).try_collect().await.unwrap();
     assert_eq!(data.len(), 1);
     assert_eq!(&Schema::try_from(&data[0]).unwrap(), schema.as_ref());
+}
+
+#[test]
+fn what_a_session_asks_for_is_what_it_gets() {
+    let text: StringArray =
+        (0..10_000).map(|n| Some(format!("a longer text than a view holds, {n}"))).collect();
+    let batch = one("t", Arc::new(text));
+    let plain: usize = plain_messages(&batch).unwrap().iter().map(Message::encoded_len).sum();
+    for compression in [None, Some(CompressionType::LZ4_FRAME), Some(CompressionType::ZSTD)] {
+        for views in [false, true] {
+            let promised = WireForm { views, compression }.schema(batch.schema_ref());
+            let mut all = vec![schema_message(&promised)];
+            all.extend(messages(&batch, &promised, compression).unwrap());
+            let bytes: usize = all.iter().map(Message::encoded_len).sum();
+            assert!(compression.is_none() || bytes < plain / 2, "{compression:?}: {bytes} of {plain}");
+            // A view that was not compacted would send all of the text with each message.
+            assert!(bytes < 2 * plain, "{bytes} of {plain}");
+            let back = flight_data_to_batches(&all).unwrap();
+            assert_eq!(back[0].schema(), promised);
+            let column = arrow::compute::cast(back[0].column(0), &DataType::Utf8).unwrap();
+            assert_eq!(column.as_string::<i32>().value(9_999), "a longer text than a view holds, 9999");
+        }
+    }
 }

@@ -2,39 +2,33 @@
 
 use arrow_flight::sql::{ActionCancelQueryRequest, ActionCancelQueryResult, Any, Command, ProstMessageExt};
 use arrow_flight::{
-    Action, ActionType, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightInfo,
+    Action, ActionType, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightEndpoint,
+    FlightInfo, RenewFlightEndpointRequest,
 };
-use basin_engine::QueryId;
+use basin_engine::{Query, QueryId};
 use bytes::Bytes;
 use prost::Message;
 
 use super::call::Call;
-use super::command::{self, Readable};
+use super::command::{self, Readable, refuse_transaction};
 use super::service::FlightSql;
+use super::session::{self, Acted};
 use crate::error::{Result, ServerError};
-
-const SESSION: &str = "session options are not supported yet: state the purpose and the snapshot in the \
-                       headers x-basin-purpose and x-basin-as-of";
-const RENEW: &str = "tickets are not renewed: run the statement again";
-
-/// CloseSessionResult with the status CLOSED: there is no session, so nothing is left open.
-///
-/// Source: Flight.proto, `CloseSessionResult.Status`.
-#[derive(Clone, PartialEq, Message)]
-struct SessionClosed {
-    #[prost(int32, tag = "1")]
-    status: i32,
-}
-
-const CLOSED: i32 = 1;
 
 /// Returns the actions that are answered.
 pub(super) fn types() -> Vec<ActionType> {
     [
         ("CreatePreparedStatement", "makes a prepared statement of an SQL text"),
+        ("CreatePreparedSubstraitPlan", "makes a prepared statement of a Substrait plan"),
         ("ClosePreparedStatement", "ends the use of a prepared statement"),
         ("CancelFlightInfo", "cancels a running query by its FlightInfo"),
         ("CancelQuery", "cancels a running query by its FlightInfo (the older name)"),
+        ("RenewFlightEndpoint", "gives the ticket of a FlightEndpoint another lifetime"),
+        (
+            "SetSessionOptions",
+            "sets catalog, schema, as_of, purpose, compression and others for all calls to come",
+        ),
+        ("GetSessionOptions", "tells the options that are in force"),
         ("CloseSession", "ends the session; the server keeps nothing of it"),
     ]
     .into_iter()
@@ -47,21 +41,22 @@ impl FlightSql {
     ///
     /// # Errors
     /// `Unsupported` or `InvalidRequest` for what there is not, else the action's.
-    pub(super) async fn act(&self, call: &Call, action: Action) -> Result<Vec<Bytes>> {
+    pub(super) async fn act(&self, call: &Call, action: Action) -> Result<Acted> {
         match action.r#type.as_str() {
             "CancelFlightInfo" => {
                 let request = CancelFlightInfoRequest::decode(action.body).map_err(unreadable)?;
                 let status = self.cancel(call, request.info.as_ref())?;
                 let result = CancelFlightInfoResult { status: status.into() };
-                Ok(vec![result.encode_to_vec().into()])
+                Ok(vec![result.encode_to_vec().into()].into())
             }
-            "CloseSession" => {
-                let closed = SessionClosed { status: CLOSED };
-                Ok(vec![closed.encode_to_vec().into()])
+            "RenewFlightEndpoint" => {
+                let request = RenewFlightEndpointRequest::decode(action.body).map_err(unreadable)?;
+                Ok(vec![self.renew(call, request.endpoint)?.encode_to_vec().into()].into())
             }
-            "SetSessionOptions" | "GetSessionOptions" => Err(ServerError::Unsupported(SESSION)),
-            "RenewFlightEndpoint" => Err(ServerError::Unsupported(RENEW)),
-            _ => self.act_on_command(call, command::decode(&action.body)?).await,
+            "SetSessionOptions" => session::set(call, &action.body),
+            "GetSessionOptions" => Ok(session::get(call)),
+            "CloseSession" => Ok(session::close()),
+            _ => Ok(self.act_on_command(call, command::decode(&action.body)?).await?.into()),
         }
     }
 
@@ -69,7 +64,13 @@ impl FlightSql {
     async fn act_on_command(&self, call: &Call, command: Command) -> Result<Vec<Bytes>> {
         match command {
             Command::ActionCreatePreparedStatementRequest(request) => {
-                Ok(vec![self.create_prepared(call, request).await?.into_body()])
+                refuse_transaction(request.transaction_id.as_ref())?;
+                Ok(vec![self.create_prepared(call, Query::Sql(request.query)).await?.into_body()])
+            }
+            Command::ActionCreatePreparedSubstraitPlanRequest(request) => {
+                refuse_transaction(request.transaction_id.as_ref())?;
+                let query = command::substrait(request.plan)?;
+                Ok(vec![self.create_prepared(call, query).await?.into_body()])
             }
             Command::ActionClosePreparedStatementRequest(request) => {
                 self.close_prepared(call, &request.prepared_statement_handle)?;
@@ -111,6 +112,18 @@ impl FlightSql {
 }
 
 impl FlightSql {
+    /// Seals the ticket of an endpoint again, for another lifetime. What holds nothing that ends stays as it is.
+    fn renew(&self, call: &Call, endpoint: Option<FlightEndpoint>) -> Result<FlightEndpoint> {
+        let endpoint = endpoint
+            .filter(|endpoint| endpoint.ticket.is_some())
+            .ok_or_else(|| ServerError::InvalidRequest("the FlightEndpoint has no ticket".to_owned()))?;
+        let ticket = endpoint.ticket.clone().unwrap_or_default();
+        match command::readable(command::decode(&ticket.ticket)?)? {
+            Readable::Ticket(sealed) => self.endpoint(call, &self.open_ticket(call, &sealed)?),
+            Readable::Statement(_) | Readable::Prepared(_) | Readable::Metadata(_) => Ok(endpoint),
+        }
+    }
+
     fn cancel_query(&self, id: QueryId) -> CancelStatus {
         if self.running.cancel(id) { CancelStatus::Cancelled } else { CancelStatus::NotCancellable }
     }

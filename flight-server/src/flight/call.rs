@@ -1,17 +1,15 @@
-//! One call: who asks, with which id, as of when. Made from request metadata, once, at the start.
+//! One call: who asks, with which id, and what its session and headers chose. Made from request metadata, once, at the
+//! start.
 
 use basin_catalog::{AsOf, Principal};
-use basin_engine::{QueryId, QueryRequest};
+use basin_engine::{Query, QueryId, QueryRequest};
 use tonic::metadata::MetadataMap;
 
-use crate::authn::{Identity, PURPOSE_HEADER};
-use crate::error::{Result, ServerError};
-
-/// The header that names an earlier state: a snapshot number, a date or a timestamp.
-const AS_OF_HEADER: &str = "x-basin-as-of";
-
-/// The longest purpose that is taken, in bytes.
-const MAX_PURPOSE_BYTES: usize = 1024;
+use super::options::SessionOptions;
+use super::session;
+use crate::authn::{Authenticator, Identity};
+use crate::error::Result;
+use crate::seal::Sealer;
 
 /// One authenticated call.
 #[derive(Debug)]
@@ -22,23 +20,33 @@ pub(super) struct Call {
     pub(super) principal: Principal,
     /// Which state of the data is asked.
     pub(super) as_of: AsOf,
-    /// The purpose, as stated.
-    pub(super) purpose: Option<String>,
+    /// What the session chose, as the client brought it.
+    pub(super) session: SessionOptions,
+    /// What is in force: the session's options, and the headers of this call over them.
+    pub(super) options: SessionOptions,
     identity: Identity,
 }
 
 impl Call {
-    /// Reads the session's headers of a call by an authenticated user.
+    /// Reads the session and the headers of a call by an authenticated user.
     ///
     /// # Errors
-    /// `InvalidRequest` when a header can't be read.
-    pub(super) fn new(query_id: QueryId, identity: Identity, metadata: &MetadataMap) -> Result<Self> {
-        let purpose = purpose(metadata)?;
+    /// `InvalidRequest` when the session has ended or a header can't be read.
+    pub(super) fn new(
+        query_id: QueryId,
+        identity: Identity,
+        sealer: &Sealer,
+        metadata: &MetadataMap,
+    ) -> Result<Self> {
+        let session = session::of_call(sealer, metadata, &identity.user(), identity.session())?;
+        let mut options = session.clone();
+        options.override_by(metadata)?;
         Ok(Self {
             query_id,
-            principal: identity.principal(purpose.clone()),
-            as_of: as_of(metadata)?,
-            purpose,
+            principal: identity.principal(options.purpose.clone()),
+            as_of: options.state()?,
+            session,
+            options,
             identity,
         })
     }
@@ -48,48 +56,38 @@ impl Call {
         self.principal.user().to_string()
     }
 
-    /// Returns who asks, with the purpose that was stated when a handle was made.
-    pub(super) fn principal_for(&self, purpose: Option<String>) -> Principal {
-        self.identity.principal(purpose)
+    /// Returns a bearer token for the caller, with the options of a session.
+    ///
+    /// # Errors
+    /// `Internal` when sealing fails.
+    pub(super) fn token(&self, authenticator: &Authenticator, session: Vec<u8>) -> Result<String> {
+        authenticator.issue(&self.identity, session)
     }
 
-    /// Returns the request for a statement as this session asks it.
-    pub(super) fn request(&self, sql: String) -> QueryRequest {
+    /// Returns the request for a statement as this call asks it.
+    pub(super) fn request(&self, query: Query) -> QueryRequest {
         QueryRequest {
             query_id: self.query_id,
             principal: self.principal.clone(),
-            sql,
+            query,
             as_of: self.as_of.clone(),
             parameters: Vec::new(),
-            timeout: None,
+            options: self.options.for_query(),
         }
     }
-}
 
-fn purpose(metadata: &MetadataMap) -> Result<Option<String>> {
-    let Some(value) = metadata.get(PURPOSE_HEADER) else {
-        return Ok(None);
-    };
-    // HTTP/2 carries bytes; clients write UTF-8, so that purposes may be Chinese.
-    match std::str::from_utf8(value.as_encoded_bytes()) {
-        Ok(text) if text.len() <= MAX_PURPOSE_BYTES => {
-            Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
-        }
-        Ok(_) | Err(_) => Err(ServerError::InvalidRequest(format!(
-            "the header {PURPOSE_HEADER} must be UTF-8 text of at most {MAX_PURPOSE_BYTES} bytes"
-        ))),
+    /// Returns the request for a statement as it was asked when its handle was made, by the caller of today.
+    ///
+    /// # Errors
+    /// `Internal` when the handle's state can't be read.
+    pub(super) fn request_of(&self, query: Query, options: &SessionOptions) -> Result<QueryRequest> {
+        Ok(QueryRequest {
+            query_id: self.query_id,
+            principal: self.identity.principal(options.purpose.clone()),
+            query,
+            as_of: options.state()?,
+            parameters: Vec::new(),
+            options: options.for_query(),
+        })
     }
-}
-
-fn as_of(metadata: &MetadataMap) -> Result<AsOf> {
-    let Some(value) = metadata.get(AS_OF_HEADER) else {
-        return Ok(AsOf::Latest);
-    };
-    let invalid = || {
-        ServerError::InvalidRequest(format!(
-            "the header {AS_OF_HEADER} must be a snapshot number, a date or an RFC 3339 timestamp"
-        ))
-    };
-    let text = value.to_str().map_err(|_| invalid())?;
-    text.trim().parse().map_err(|_| invalid())
 }

@@ -4,27 +4,28 @@
 
 use arrow_flight::sql::{
     Any, Command, CommandGetDbSchemas, CommandGetSqlInfo, CommandGetTables, CommandGetXdbcTypeInfo,
-    CommandStatementIngest,
+    CommandStatementIngest, SubstraitPlan,
 };
 use arrow_flight::{FlightDescriptor, flight_descriptor};
+use basin_engine::Query;
 use bytes::Bytes;
 use prost::Message;
 
+use super::keys::TableFilter;
 use crate::error::{Result, ServerError};
 
 const UPDATES: &str = "an update is sent as the data of DoPut, not here";
-const SUBSTRAIT: &str = "Substrait plans are not supported; send the statement as SQL";
+const SUBSTRAIT: &str =
+    "a Substrait plan only reads: send it with GetFlightInfo or prepare it; send changes as SQL";
 const INGEST: &str = "bulk ingestion is sent as the data of DoPut, not here";
-const KEYS: &str = "primary and foreign keys are not published yet; the keys of a dataset are in \
-                    basin.items";
 const TRANSACTIONS: &str = "transactions are not supported: every query reads one snapshot; leave the \
                             connection in autocommit";
 
 /// A command that has rows as its answer.
 #[derive(Debug)]
 pub(super) enum Readable {
-    /// A statement, as SQL.
-    Statement(String),
+    /// A statement or a plan.
+    Statement(Query),
     /// A prepared statement, by its handle.
     Prepared(Bytes),
     /// A sealed ticket.
@@ -48,6 +49,10 @@ pub(super) enum Metadata {
     SqlInfo(CommandGetSqlInfo),
     /// GetXdbcTypeInfo.
     XdbcTypeInfo(CommandGetXdbcTypeInfo),
+    /// GetPrimaryKeys.
+    PrimaryKeys(TableFilter),
+    /// GetImportedKeys, GetExportedKeys and GetCrossReference: references to tables from tables.
+    References { to: TableFilter, from: TableFilter },
 }
 
 /// A command that comes with data.
@@ -121,7 +126,11 @@ pub(super) fn readable(command: Command) -> Result<Readable> {
     Ok(match command {
         Command::CommandStatementQuery(query) => {
             refuse_transaction(query.transaction_id.as_ref())?;
-            Readable::Statement(query.query)
+            Readable::Statement(Query::Sql(query.query))
+        }
+        Command::CommandStatementSubstraitPlan(query) => {
+            refuse_transaction(query.transaction_id.as_ref())?;
+            Readable::Statement(substrait(query.plan)?)
         }
         Command::CommandPreparedStatementQuery(query) => Readable::Prepared(query.prepared_statement_handle),
         Command::TicketStatementQuery(ticket) => Readable::Ticket(ticket.statement_handle),
@@ -131,8 +140,34 @@ pub(super) fn readable(command: Command) -> Result<Readable> {
         Command::CommandGetTableTypes(_) => Readable::Metadata(Metadata::TableTypes),
         Command::CommandGetSqlInfo(query) => Readable::Metadata(Metadata::SqlInfo(query)),
         Command::CommandGetXdbcTypeInfo(query) => Readable::Metadata(Metadata::XdbcTypeInfo(query)),
+        Command::CommandGetPrimaryKeys(keys) => Readable::Metadata(Metadata::PrimaryKeys(TableFilter::new(
+            keys.catalog,
+            keys.db_schema,
+            keys.table,
+        ))),
+        Command::CommandGetImportedKeys(keys) => Readable::Metadata(Metadata::References {
+            to: TableFilter::default(),
+            from: TableFilter::new(keys.catalog, keys.db_schema, keys.table),
+        }),
+        Command::CommandGetExportedKeys(keys) => Readable::Metadata(Metadata::References {
+            to: TableFilter::new(keys.catalog, keys.db_schema, keys.table),
+            from: TableFilter::default(),
+        }),
+        Command::CommandGetCrossReference(keys) => Readable::Metadata(Metadata::References {
+            to: TableFilter::new(keys.pk_catalog, keys.pk_db_schema, keys.pk_table),
+            from: TableFilter::new(keys.fk_catalog, keys.fk_db_schema, keys.fk_table),
+        }),
         other => return Err(refusal(other)),
     })
+}
+
+/// Returns the plan of a command.
+///
+/// # Errors
+/// `InvalidRequest` when there is none.
+pub(super) fn substrait(plan: Option<SubstraitPlan>) -> Result<Query> {
+    plan.map(|plan| Query::Substrait(plan.plan))
+        .ok_or_else(|| ServerError::InvalidRequest("the command has no Substrait plan".to_owned()))
 }
 
 /// Returns why a command is not answered where it was sent.
@@ -145,10 +180,6 @@ pub(super) fn refusal(command: Command) -> ServerError {
             ServerError::Unsupported(UPDATES)
         }
         Command::CommandStatementIngest(_) => ServerError::Unsupported(INGEST),
-        Command::CommandGetPrimaryKeys(_)
-        | Command::CommandGetExportedKeys(_)
-        | Command::CommandGetImportedKeys(_)
-        | Command::CommandGetCrossReference(_) => ServerError::Unsupported(KEYS),
         Command::ActionBeginSavepointRequest(_)
         | Command::ActionBeginTransactionRequest(_)
         | Command::ActionEndSavepointRequest(_)
@@ -161,6 +192,10 @@ pub(super) fn refusal(command: Command) -> ServerError {
         | Command::ActionCreatePreparedStatementRequest(_)
         | Command::ActionCreatePreparedStatementResult(_)
         | Command::CommandGetCatalogs(_)
+        | Command::CommandGetCrossReference(_)
+        | Command::CommandGetExportedKeys(_)
+        | Command::CommandGetImportedKeys(_)
+        | Command::CommandGetPrimaryKeys(_)
         | Command::CommandGetDbSchemas(_)
         | Command::CommandGetSqlInfo(_)
         | Command::CommandGetTableTypes(_)
@@ -191,7 +226,15 @@ pub(super) fn refuse_transaction(id: Option<&Bytes>) -> Result<()> {
 
 /// Returns the last part of a command's type, cut to what a name may have.
 fn name(command: &Command) -> String {
-    let url = command.type_url();
+    short(command.type_url())
+}
+
+/// Returns the name of the command in the bytes of a descriptor, ticket or action, for the log; empty when there is none.
+pub(super) fn name_in(bytes: &[u8]) -> String {
+    Any::decode(bytes).map(|any| short(&any.type_url)).unwrap_or_default()
+}
+
+fn short(url: &str) -> String {
     let last = url.rsplit(['/', '.']).next().unwrap_or(url);
     last.chars().take(64).collect()
 }

@@ -6,7 +6,7 @@ use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
 use arrow_flight::sql::{CommandStatementIngest, TableExistsOption, TableNotExistOption};
 use basin_datasets::sandbox::SandboxMode;
-use basin_engine::CATALOG;
+use basin_engine::{CATALOG, Query};
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use super::call::Call;
@@ -38,7 +38,7 @@ impl FlightSql {
             return Err(invalid(format!("there is no catalog {catalog}; the catalog is {CATALOG}")));
         }
         let schema = command.schema.as_deref().filter(|schema| !schema.is_empty());
-        let request = call.request(format!("INGEST INTO {}", command.table));
+        let request = call.request(Query::Sql(format!("INGEST INTO {}", command.table)));
         let open = self.engine.ingest(&request, schema, &command.table)?;
         let stored = async {
             let data = data

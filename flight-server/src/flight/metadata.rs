@@ -11,8 +11,9 @@ use arrow_flight::error::FlightError;
 
 use super::call::Call;
 use super::command::Metadata;
+use super::keys;
 use super::service::FlightSql;
-use super::tables;
+use super::{sql_info, tables};
 use crate::error::{Result, ServerError};
 
 /// The one catalog: the local node's.
@@ -29,8 +30,10 @@ impl FlightSql {
             Metadata::Schemas(query) => query.clone().into_builder().schema(),
             Metadata::Tables(query) => query.clone().into_builder().schema(),
             Metadata::TableTypes => one_column("table_type"),
-            Metadata::SqlInfo(_) => self.sql_info.schema(),
+            Metadata::SqlInfo(_) => SchemaRef::clone(&self.sql_info_schema),
             Metadata::XdbcTypeInfo(_) => self.type_info.schema(),
+            Metadata::PrimaryKeys(_) => keys::primary_schema(),
+            Metadata::References { .. } => keys::reference_schema(),
         }
     }
 
@@ -52,9 +55,20 @@ impl FlightSql {
             }
             Metadata::Tables(query) => {
                 let visible = self.engine.visible(&call.principal, &call.as_of).await?;
-                tables::rows(&visible, query)
+                tables::rows(&visible, query, call.options.language.as_deref())
             }
-            Metadata::SqlInfo(query) => query.into_builder(&self.sql_info).build().map_err(flight_error),
+            Metadata::PrimaryKeys(filter) => {
+                let visible = self.engine.visible(&call.principal, &call.as_of).await?;
+                keys::primary(visible.keys(), &filter)
+            }
+            Metadata::References { to, from } => {
+                let visible = self.engine.visible(&call.principal, &call.as_of).await?;
+                keys::references(visible.keys(), &to, &from)
+            }
+            Metadata::SqlInfo(query) => {
+                let rows = query.into_builder(&self.sql_info).build().map_err(flight_error)?;
+                sql_info::specified(&rows)
+            }
             Metadata::XdbcTypeInfo(query) => {
                 query.into_builder(&self.type_info).build().map_err(flight_error)
             }

@@ -80,12 +80,22 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<Vec<Vec<ScalarValue>>> {
                 .iter()
                 .map(|column| ScalarValue::try_from_array(column, row))
                 .collect::<std::result::Result<Vec<_>, _>>();
-            runs.push(values.map_err(|_| {
+            let values = values.map_err(|_| {
                 ServerError::InvalidRequest("a parameter has a type that can't be bound".to_owned())
-            })?);
+            })?;
+            runs.push(values.into_iter().map(chosen).collect());
         }
     }
     Ok(runs)
+}
+
+/// Takes the value out of a union: clients that don't know a parameter's type send one of all types.
+fn chosen(value: ScalarValue) -> ScalarValue {
+    match value {
+        ScalarValue::Union(Some((_, value)), _, _) => *value,
+        ScalarValue::Union(None, _, _) => ScalarValue::Null,
+        other => other,
+    }
 }
 
 #[cfg(test)]

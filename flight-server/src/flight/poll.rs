@@ -15,6 +15,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::call::Call;
+use super::columns::ResultForm;
 use super::command::{self, Readable};
 use super::handle;
 use super::polled::{Polled, Seen};
@@ -56,18 +57,20 @@ impl FlightSql {
         }
         let described = match command::readable(command::of_descriptor(&descriptor)?)? {
             // What changes something runs in this call, and is done with it.
-            Readable::Statement(sql) if self.engine.is_change(&call.request(sql.clone())) => {
+            Readable::Statement(query) if self.engine.is_change(&call.request(query.clone())) => {
                 return done(Box::pin(self.info(opened, descriptor)).await?);
             }
             Readable::Prepared(handle) if self.is_prepared_change(call, &handle)? => {
                 return done(Box::pin(self.info(opened, descriptor)).await?);
             }
-            Readable::Statement(sql) => opened.run.step(self.describe_statement(call, sql)).await?,
+            Readable::Statement(query) => opened.run.step(self.describe_statement(call, query)).await?,
             Readable::Prepared(handle) => opened.run.step(self.describe_prepared(call, &handle)).await?,
             Readable::Metadata(_) | Readable::Ticket(_) => {
                 return done(Box::pin(self.info(opened, descriptor)).await?);
             }
         };
+        // What was polled is one stream, whatever the session asks of exports.
+        let described = Described { parts: 1, ..described };
         let (id, polled) = self.start(call, &described, descriptor)?;
         opened
             .run
@@ -98,9 +101,10 @@ impl FlightSql {
     ) -> Result<(QueryId, std::sync::Arc<Polled>)> {
         let info = self.info_of(call, described, descriptor)?;
         let content = described.content.clone();
-        let (request, progress) = (content.request(call), Progress::default());
+        let (request, progress) = (content.request(call)?, Progress::default());
+        let form = ResultForm::new(&content.options, !content.parameters.is_empty());
         let (id, run) = (request.query_id, self.running.enter(request.query_id)?);
-        let rows = rows_of(self.engine.clone(), request, content.parameters, Some(progress.clone()));
+        let rows = rows_of(self.engine.clone(), request, content.parameters, form, Some(progress.clone()));
         Ok((id, self.polls.start(info, progress, run, rows)))
     }
 

@@ -5,23 +5,21 @@
 use arrow::array::RecordBatch;
 use arrow_flight::FlightData;
 use arrow_flight::sql::{
-    ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult, Any,
-    DoPutPreparedStatementResult, ProstMessageExt,
+    ActionCreatePreparedStatementResult, Any, DoPutPreparedStatementResult, ProstMessageExt,
 };
-use basin_catalog::AsOf;
-use basin_engine::QueryRequest;
+use basin_engine::{Query, QueryRequest};
 use bytes::Bytes;
 use futures::Stream;
 use prost::Message;
 
 use super::call::Call;
-use super::command::refuse_transaction;
+use super::columns::ResultForm;
 use super::handle::{self, PreparedContent, TicketContent};
 use super::parameters;
 use super::service::FlightSql;
-use super::statement::{Described, result_schema};
+use super::statement::Described;
 use crate::encode::{schema_bytes, wire_schema};
-use crate::error::{Result, ServerError};
+use crate::error::Result;
 use crate::seal::Purpose;
 
 /// ActionCreatePreparedStatementResult with its fourth field, which arrow-flight lacks: clients that
@@ -55,23 +53,14 @@ impl FlightSql {
     /// Prepares a statement.
     ///
     /// # Errors
-    /// The engine's, or `Unsupported` in a transaction.
-    pub(super) async fn create_prepared(
-        &self,
-        call: &Call,
-        request: ActionCreatePreparedStatementRequest,
-    ) -> Result<CreatedStatement> {
-        refuse_transaction(request.transaction_id.as_ref())?;
-        let prepared = self.engine.prepare(call.request(request.query.clone())).await?;
-        let parameterised = !prepared.parameters.fields().is_empty();
+    /// The engine's.
+    pub(super) async fn create_prepared(&self, call: &Call, query: Query) -> Result<CreatedStatement> {
+        let prepared = self.engine.prepare(call.request(query.clone())).await?;
+        let form = ResultForm::new(&call.options, !prepared.parameters.fields().is_empty());
         // Clients take an empty schema for a statement that changes something.
-        let dataset_schema = result_schema(&prepared.schema, parameterised);
-        let content = PreparedContent {
-            sql: request.query,
-            as_of: as_of_text(&call.as_of),
-            purpose: call.purpose.clone(),
-            parameters: Vec::new(),
-        };
+        let dataset_schema = form.schema(&prepared.schema, &prepared.sources);
+        let content =
+            PreparedContent { query: query.into(), options: call.options.clone(), parameters: Vec::new() };
         Ok(CreatedStatement {
             prepared_statement_handle: self.seal_prepared(call, &content)?,
             dataset_schema: schema_bytes(&dataset_schema)?,
@@ -111,15 +100,14 @@ impl FlightSql {
         let runs = parameters::from_bytes(&content.parameters)?;
         let request = QueryRequest {
             parameters: runs.into_iter().next().unwrap_or_default(),
-            ..prepared_request(call, &content)?
+            ..call.request_of(content.query.query(), &content.options)?
         };
         let ticket = TicketContent {
             query_id: call.query_id.to_string(),
-            sql: content.sql,
-            snapshot: 0,
-            purpose: content.purpose,
+            query: content.query,
+            options: content.options,
             parameters: content.parameters,
-            done: None,
+            ..TicketContent::default()
         };
         self.describe(request, ticket).await
     }
@@ -140,7 +128,8 @@ impl FlightSql {
             Some(rows) => parameters::to_bytes(&rows)?,
             None => content.parameters.clone(),
         };
-        self.write(prepared_request(call, &content)?, parameters::from_bytes(&bound)?).await
+        let request = call.request_of(content.query.query(), &content.options)?;
+        self.write(request, parameters::from_bytes(&bound)?).await
     }
 
     /// Tells whether a prepared statement changes something.
@@ -149,7 +138,7 @@ impl FlightSql {
     /// Those of [`handle::open`].
     pub(super) fn is_prepared_change(&self, call: &Call, handle: &[u8]) -> Result<bool> {
         let content = self.open_prepared(call, handle)?;
-        Ok(self.engine.is_change(&prepared_request(call, &content)?))
+        Ok(self.engine.is_change(&call.request_of(content.query.query(), &content.options)?))
     }
 
     /// Closes a prepared statement: nothing is kept, so only a foreign or forged handle is refused.
@@ -167,28 +156,5 @@ impl FlightSql {
     fn seal_prepared(&self, call: &Call, content: &PreparedContent) -> Result<Bytes> {
         let lifetime = self.lifetimes.handle;
         Ok(handle::seal(&self.sealer, Purpose::Prepared, call, lifetime, content)?.into())
-    }
-}
-
-/// The request of a prepared statement, without parameters.
-fn prepared_request(call: &Call, content: &PreparedContent) -> Result<QueryRequest> {
-    let as_of: AsOf =
-        content.as_of.parse().map_err(|_| ServerError::Internal("a handle's as-of can't be read"))?;
-    Ok(QueryRequest {
-        query_id: call.query_id,
-        principal: call.principal_for(content.purpose.clone()),
-        sql: content.sql.clone(),
-        as_of,
-        parameters: Vec::new(),
-        timeout: None,
-    })
-}
-
-/// Writes a state as it is read back: see `x-basin-as-of`.
-fn as_of_text(as_of: &AsOf) -> String {
-    match as_of {
-        AsOf::Latest => String::new(),
-        AsOf::Snapshot(id) => id.to_string(),
-        AsOf::At(time) => time.to_rfc3339(),
     }
 }

@@ -6,7 +6,10 @@
 //! Source: FlightSql.proto, `SqlInfo`; the slot of 562 is the one that the JDBC driver reads.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use arrow::array::{Array, ArrayRef, AsArray, MapArray, RecordBatch, StructArray, UnionArray};
+use arrow::datatypes::{Fields, Schema};
 use arrow_flight::sql::metadata::{SqlInfoData, SqlInfoDataBuilder};
 use arrow_flight::sql::{
     SqlInfo as Info, SqlNullOrdering, SqlOuterJoinsSupportLevel, SqlSupportedCaseSensitivity,
@@ -14,6 +17,8 @@ use arrow_flight::sql::{
     SqlSupportedTransaction, SqlSupportedUnions, SqlSupportsConvert, SqlTransactionIsolationLevel,
     SupportedSqlGrammar,
 };
+
+use basin_engine::substrait_version;
 
 use super::metadata::flight_error;
 use crate::error::Result;
@@ -113,6 +118,34 @@ pub(super) fn build() -> Result<SqlInfoData> {
     infos.build().map_err(flight_error)
 }
 
+/// Returns rows of GetSqlInfo as the specification has them: arrow-flight calls the parts of the map `keys` and `values`,
+/// and Arrow Java finds `key` and `value` by name.
+///
+/// # Errors
+/// `Encode` when Arrow can't build them.
+pub(super) fn specified(batch: &RecordBatch) -> Result<RecordBatch> {
+    let (fields, type_ids, offsets, children) = batch.column(1).as_union().clone().into_parts();
+    let children: Vec<ArrayRef> = children.into_iter().map(|child| renamed(&child)).collect::<Result<_>>()?;
+    let named = fields.iter().zip(&children).map(|((id, field), child)| {
+        (id, Arc::new(field.as_ref().clone().with_data_type(child.data_type().clone())))
+    });
+    let values = UnionArray::try_new(named.collect(), type_ids, offsets, children)?;
+    let field = batch.schema_ref().field(1).clone().with_data_type(values.data_type().clone());
+    let schema = Schema::new(vec![batch.schema_ref().field(0).clone(), field]);
+    Ok(RecordBatch::try_new(Arc::new(schema), vec![Arc::clone(batch.column(0)), Arc::new(values)])?)
+}
+
+fn renamed(child: &ArrayRef) -> Result<ArrayRef> {
+    let Some(map) = child.as_map_opt() else { return Ok(Arc::clone(child)) };
+    let (field, offsets, entries, nulls, ordered) = map.clone().into_parts();
+    let (parts, columns, entry_nulls) = entries.into_parts();
+    let names = ["key", "value"].into_iter().zip(parts.iter());
+    let parts: Fields = names.map(|(name, part)| part.as_ref().clone().with_name(name)).collect();
+    let entries = StructArray::try_new(parts, columns, entry_nulls)?;
+    let field = Arc::new(field.as_ref().clone().with_data_type(entries.data_type().clone()));
+    Ok(Arc::new(MapArray::try_new(field, offsets, entries, nulls, ordered)?))
+}
+
 /// 0 to 11, 100 and 101.
 fn server(infos: &mut SqlInfoDataBuilder) {
     infos.append(Info::FlightSqlServerName, "Basin");
@@ -120,9 +153,9 @@ fn server(infos: &mut SqlInfoDataBuilder) {
     infos.append(Info::FlightSqlServerArrowVersion, arrow::ARROW_VERSION);
     infos.append(Info::FlightSqlServerReadOnly, false);
     infos.append(Info::FlightSqlServerSql, true);
-    infos.append(Info::FlightSqlServerSubstrait, false);
+    infos.append(Info::FlightSqlServerSubstrait, true);
     infos.append(Info::FlightSqlServerSubstraitMinVersion, "");
-    infos.append(Info::FlightSqlServerSubstraitMaxVersion, "");
+    infos.append(Info::FlightSqlServerSubstraitMaxVersion, substrait_version().as_str());
     infos.append(Info::FlightSqlServerTransaction, SqlSupportedTransaction::None as i32);
     infos.append(Info::FlightSqlServerCancel, true);
     infos.append(Info::FlightSqlServerBulkIngestion, true);
@@ -277,8 +310,7 @@ fn conversions() -> BTreeMap<i32, Vec<i32>> {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{AsArray, UnionArray};
-    use arrow::datatypes::UInt32Type;
+    use arrow::datatypes::{DataType, UInt32Type};
 
     use super::*;
 
@@ -337,6 +369,18 @@ mod tests {
         for (row, code) in codes.into_iter().enumerate() {
             assert_eq!(values.type_id(row), specified_slot(code), "code {code}");
         }
+    }
+
+    #[test]
+    fn the_parts_of_the_map_have_their_specified_names() {
+        let batch = specified(&build().unwrap().record_batch([517]).unwrap()).unwrap();
+        let DataType::Map(entries, _) = batch.column(1).as_union().child(5).data_type() else {
+            panic!("no map")
+        };
+        let DataType::Struct(parts) = entries.data_type() else { panic!("no entries") };
+        let names: Vec<&str> = parts.iter().map(|part| part.name().as_str()).collect();
+        assert_eq!(names, ["key", "value"]);
+        assert!(batch.column(1).as_union().value(0).as_map().value_length(0) > 10);
     }
 
     #[test]

@@ -5,20 +5,21 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, Schema, SchemaRef};
-use arrow_flight::{FlightData, FlightDescriptor, FlightInfo};
-use basin_engine::{Engine, Planned, Progress, QueryRequest, ResultStream};
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow_flight::{FlightData, FlightDescriptor, FlightEndpoint, FlightInfo};
+use basin_engine::{Engine, Planned, Progress, Query, QueryRequest, ResultStream, SourceItem};
 use futures::future::ready;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use super::call::Call;
+use super::columns::ResultForm;
 use super::handle::{self, TicketContent};
 use super::info::{self, Origin};
 use super::parameters;
 use super::running::Run;
 use super::service::FlightSql;
 use super::write::{count_batch, count_schema};
-use crate::encode::{flight_data, wire_schema};
+use crate::encode::flight_data;
 use crate::error::{Result, ServerError};
 use crate::seal::Purpose;
 
@@ -28,6 +29,8 @@ pub(super) struct Described {
     pub(super) content: TicketContent,
     pub(super) schema: SchemaRef,
     pub(super) origin: Origin,
+    /// How many endpoints it is divided into.
+    pub(super) parts: u32,
 }
 
 impl FlightSql {
@@ -35,16 +38,14 @@ impl FlightSql {
     ///
     /// # Errors
     /// The engine's.
-    pub(super) async fn describe_statement(&self, call: &Call, sql: String) -> Result<Described> {
+    pub(super) async fn describe_statement(&self, call: &Call, query: Query) -> Result<Described> {
         let content = TicketContent {
             query_id: call.query_id.to_string(),
-            sql,
-            snapshot: 0,
-            purpose: call.purpose.clone(),
-            parameters: Vec::new(),
-            done: None,
+            query: query.clone().into(),
+            options: call.options.clone(),
+            ..TicketContent::default()
         };
-        self.describe(call.request(content.sql.clone()), content).await
+        self.describe(call.request(query), content).await
     }
 
     /// Plans a request for a ticket, which is pinned to the snapshot that the plan saw.
@@ -59,11 +60,15 @@ impl FlightSql {
         let query_id = request.query_id;
         let planned = self.engine.plan(request).await?;
         content.snapshot = snapshot_id(&planned);
-        Ok(Described {
-            schema: result_schema(&planned.schema(), !content.parameters.is_empty()),
-            origin: Origin::new(&query_id, content.snapshot, &planned.provenance()),
-            content,
-        })
+        // Each part of each run would be a stream of its own.
+        let divisible = planned.is_divisible() && content.parameters.is_empty();
+        let asked = content.options.parallel_export.unwrap_or(1);
+        let form = ResultForm::new(&content.options, !content.parameters.is_empty());
+        let schema = form.schema(&planned.schema(), planned.sources());
+        let origin = Origin::new(&query_id, content.snapshot, &planned.provenance());
+        // DoGet plans again, and is what the audit remembers.
+        planned.withdraw();
+        Ok(Described { content, schema, origin, parts: if divisible { asked } else { 1 } })
     }
 
     /// Seals the ticket of a planned statement into its FlightInfo.
@@ -76,10 +81,24 @@ impl FlightSql {
         described: &Described,
         descriptor: FlightDescriptor,
     ) -> Result<FlightInfo> {
-        let sealed =
-            handle::seal(&self.sealer, Purpose::Ticket, call, self.lifetimes.ticket, &described.content)?;
-        let ticket = info::statement_ticket(sealed);
-        info::flight_info(descriptor, &described.schema, ticket, Some(&described.origin))
+        let Described { content, schema, origin, parts } = described;
+        let endpoints = match *parts {
+            0 | 1 => vec![self.endpoint(call, content)?],
+            parts => (0..parts)
+                .map(|part| self.endpoint(call, &TicketContent { part, parts, ..content.clone() }))
+                .collect::<Result<Vec<_>>>()?,
+        };
+        info::flight_info(descriptor, schema, endpoints, Some(origin))
+    }
+
+    /// Seals a ticket into its endpoint.
+    ///
+    /// # Errors
+    /// `TooLarge` when it is more than a ticket may have.
+    pub(super) fn endpoint(&self, call: &Call, content: &TicketContent) -> Result<FlightEndpoint> {
+        let lifetime = self.lifetimes.ticket;
+        let sealed = handle::seal(&self.sealer, Purpose::Ticket, call, lifetime, content)?;
+        Ok(info::endpoint(info::statement_ticket(sealed), Some(lifetime)))
     }
 
     /// Gives the info of a statement that ran already: its result is a count of rows.
@@ -97,9 +116,8 @@ impl FlightSql {
             done: Some(i64::try_from(count).unwrap_or(i64::MAX)),
             ..TicketContent::default()
         };
-        let sealed = handle::seal(&self.sealer, Purpose::Ticket, call, self.lifetimes.ticket, &content)?;
-        let ticket = info::statement_ticket(sealed);
-        Ok(info::flight_info(descriptor, &count_schema(), ticket, None)?.with_total_records(1))
+        let endpoints = vec![self.endpoint(call, &content)?];
+        Ok(info::flight_info(descriptor, &count_schema(), endpoints, None)?.with_total_records(1))
     }
 
     /// Opens a ticket of the caller.
@@ -121,18 +139,20 @@ impl FlightSql {
         run: Run,
     ) -> Result<BoxStream<'static, Result<FlightData>>> {
         if let Some(count) = content.done {
-            return Ok(run.stream(flight_data(count_schema(), stream::iter([count_batch(count)]))));
+            return Ok(run.stream(flight_data(count_schema(), None, stream::iter([count_batch(count)]))));
         }
-        let request = content.request(call);
+        let request = content.request(call)?;
+        let form = ResultForm::new(&content.options, !content.parameters.is_empty());
+        let compression = form.wire().compression;
         let rows = match self.polls.take(request.query_id) {
             Some(polled) => {
                 // Its grants were looked at when it began; they are again now that rows leave.
                 run.step(async { Ok(self.engine.prepare(request).await?) }).await?;
                 run.step(polled.rows()).await?
             }
-            None => run.step(rows_of(self.engine.clone(), request, content.parameters, None)).await?,
+            None => run.step(rows_of(self.engine.clone(), request, content.parameters, form, None)).await?,
         };
-        Ok(run.stream(flight_data(rows.schema, rows.batches)))
+        Ok(run.stream(flight_data(rows.schema, compression, rows.batches)))
     }
 }
 
@@ -150,20 +170,27 @@ pub(super) async fn rows_of(
     engine: Engine,
     template: QueryRequest,
     parameters: Vec<u8>,
+    form: ResultForm,
     progress: Option<Progress>,
 ) -> Result<Rows> {
     let mut runs = parameters::from_bytes(&parameters)?.into_iter();
     let first = runs.next().ok_or(ServerError::Internal("a ticket has no run"))?;
     let request = move |parameters| QueryRequest { parameters, ..template.clone() };
-    let result = start(engine.clone(), request(first), progress).await?;
-    let schema = result_schema(&result.schema(), !parameters.is_empty());
+    let Started { rows: result, sources } = start(engine.clone(), request(first), progress).await?;
+    let schema = form.schema(&result.schema(), &sources);
     let promised = Arc::clone(&schema);
     let rest = stream::iter(runs)
         .then(move |values| start(engine.clone(), request(values), None))
-        .and_then(move |result| ready(same_types(result, &promised)))
+        .and_then(move |started| ready(same_types(started, &form, &promised)))
         .map_ok(rows)
         .try_flatten();
     Ok(Rows { schema, batches: rows(result).chain(rest).boxed() })
+}
+
+/// A stream, and which items its columns are.
+pub(super) struct Started {
+    pub(super) rows: ResultStream,
+    sources: Vec<Option<SourceItem>>,
 }
 
 /// Walks from a request to its stream.
@@ -171,20 +198,22 @@ pub(super) async fn start(
     engine: Engine,
     request: QueryRequest,
     progress: Option<Progress>,
-) -> Result<ResultStream> {
-    let authorized = engine.plan(request).await?.authorize()?;
-    let admitted = authorized.admit().await?;
-    Ok(match progress {
+) -> Result<Started> {
+    let planned = engine.plan(request).await?;
+    let sources = planned.sources().to_vec();
+    let admitted = planned.authorize()?.admit().await?;
+    let rows = match progress {
         Some(progress) => admitted.execute_watched(progress)?,
         None => admitted.execute()?,
-    })
+    };
+    Ok(Started { rows, sources })
 }
 
 /// Refuses a run whose values make other types than the first: casting them could change them.
-fn same_types(result: ResultStream, promised: &Schema) -> Result<ResultStream> {
+fn same_types(started: Started, form: &ResultForm, promised: &Schema) -> Result<ResultStream> {
     let types = |schema: &Schema| schema.fields().iter().map(|f| f.data_type().clone()).collect::<Vec<_>>();
-    if types(&wire_schema(&result.schema())) == types(promised) {
-        return Ok(result);
+    if types(&form.schema(&started.rows.schema(), &started.sources)) == types(promised) {
+        return Ok(started.rows);
     }
     Err(ServerError::InvalidRequest(
         "the rows of parameters make columns of different types; CAST the parameters in the statement"
@@ -200,16 +229,4 @@ pub(super) fn rows(
 
 fn snapshot_id(planned: &Planned) -> u64 {
     planned.snapshot().id().0
-}
-
-/// Returns the wire schema of a result. With parameters every column is nullable: each run binds
-/// other values, and all of them are one result.
-pub(super) fn result_schema(schema: &Schema, parameterised: bool) -> SchemaRef {
-    let wire = wire_schema(schema);
-    if !parameterised {
-        return wire;
-    }
-    let fields: Vec<Field> =
-        wire.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
-    Arc::new(Schema::new_with_metadata(fields, wire.metadata().clone()))
 }

@@ -1,6 +1,7 @@
 //! Round trips over a loopback listener, with arrow-flight's own client.
 
 mod metadata;
+mod options;
 mod poll;
 mod prepared;
 mod sandbox;

@@ -10,7 +10,7 @@ use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use basin_catalog::{AsOf, DatasetName};
 use basin_datasets::sandbox::{self, SandboxColumn, SandboxMode, SandboxWrite};
-use basin_engine::{Change, OpenWrite, QueryId, QueryRequest, ScalarValue, Write};
+use basin_engine::{Change, OpenWrite, Query, QueryId, QueryRequest, ScalarValue, Write};
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 
 use super::service::FlightSql;
@@ -36,6 +36,11 @@ struct Source {
     /// The target's version and its number of rows, when it is there.
     target: Option<(u64, u64)>,
     rows: Rows,
+}
+
+/// One run of a statement without parameters.
+pub(super) fn one_run() -> Vec<Vec<ScalarValue>> {
+    vec![Vec::new()]
 }
 
 /// The schema of a count of rows.
@@ -171,7 +176,7 @@ impl FlightSql {
         runs: Vec<Vec<ScalarValue>>,
     ) -> Result<Source> {
         let mut runs = runs.into_iter();
-        let template = QueryRequest { sql: query.to_owned(), ..request.clone() };
+        let template = QueryRequest { query: Query::Sql(query.to_owned()), ..request.clone() };
         let request =
             move |parameters| QueryRequest { query_id: QueryId::new(), parameters, ..template.clone() };
         let first = request(runs.next().unwrap_or_default());
@@ -184,7 +189,7 @@ impl FlightSql {
         let engine = self.engine.clone();
         let rest = stream::iter(runs).then(move |values| start(engine.clone(), request(values), None));
         let rest = rest.flat_map(|result| match result {
-            Ok(result) => rows(result).boxed(),
+            Ok(started) => rows(started.rows).boxed(),
             Err(error) => stream::iter([Err(error)]).boxed(),
         });
         Ok(Source { schema, target: there, rows: Rows { reads, batches: rows(first).chain(rest).boxed() } })

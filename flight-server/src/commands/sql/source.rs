@@ -5,7 +5,7 @@ use std::fmt;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use basin_catalog::{AsOf, Principal};
-use basin_engine::{Engine, QueryId, QueryRequest};
+use basin_engine::{Engine, Query, QueryId, QueryOptions, QueryRequest};
 use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 
 use super::remote::Remote;
@@ -54,10 +54,10 @@ async fn local(engine: &Engine, sql: &str, as_of: &str) -> Result<Answer> {
     let request = QueryRequest {
         query_id: QueryId::new(),
         principal: Principal::operator(),
-        sql: sql.to_owned(),
+        query: Query::Sql(sql.to_owned()),
         as_of: as_of.parse::<AsOf>()?,
         parameters: Vec::new(),
-        timeout: None,
+        options: QueryOptions::default(),
     };
     let results = engine.plan(request).await?.authorize()?.admit().await?.execute()?;
     let schema = results.schema();

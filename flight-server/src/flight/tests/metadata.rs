@@ -2,7 +2,8 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::Schema;
 use arrow_flight::IpcMessage;
 use arrow_flight::sql::{
-    CommandGetDbSchemas, CommandGetPrimaryKeys, CommandGetTables, CommandGetXdbcTypeInfo, SqlInfo,
+    CommandGetCrossReference, CommandGetDbSchemas, CommandGetPrimaryKeys, CommandGetTables,
+    CommandGetXdbcTypeInfo, SqlInfo,
 };
 
 use super::*;
@@ -123,12 +124,31 @@ async fn sql_info_and_type_info_are_answered() {
 }
 
 #[tokio::test]
+async fn keys_of_a_table_without_keys_are_no_rows() {
+    let served = Served::start().await;
+    let mut client = served.ana().await;
+    let table = "datasets".to_owned();
+    let keys =
+        CommandGetPrimaryKeys { catalog: None, db_schema: Some("basin".to_owned()), table: table.clone() };
+    let info = client.get_primary_keys(keys).await.unwrap();
+    assert_eq!(info.clone().try_decode_schema().unwrap().fields().len(), 6);
+    assert!(fetch(&mut client, info).await.is_empty());
+    let info = client
+        .get_cross_reference(CommandGetCrossReference {
+            pk_table: table.clone(),
+            fk_table: table,
+            ..CommandGetCrossReference::default()
+        })
+        .await
+        .unwrap();
+    assert_eq!(info.clone().try_decode_schema().unwrap().fields().len(), 13);
+    assert!(fetch(&mut client, info).await.is_empty());
+}
+
+#[tokio::test]
 async fn what_there_is_not_is_refused_with_a_sentence() {
     let served = Served::start().await;
     let mut client = served.ana().await;
-    let keys = CommandGetPrimaryKeys { catalog: None, db_schema: None, table: "t".to_owned() };
-    let error = client.get_primary_keys(keys).await.unwrap_err();
-    assert_eq!(code_of(&error), Code::Unimplemented);
     let error = client.begin_transaction().await.unwrap_err();
     assert!(error.to_string().contains("one snapshot"), "{error}");
     let error = client.execute_update("DELETE FROM x".to_owned(), None).await.unwrap_err();

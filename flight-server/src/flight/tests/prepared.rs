@@ -140,7 +140,10 @@ async fn a_forged_handle_is_refused() {
 async fn an_expired_handle_says_so() {
     let served = Served::start().await;
     let sealer = crate::seal::Sealer::of(&served.catalog).await.unwrap();
-    let content = super::super::handle::PreparedContent { sql: "SELECT 1".to_owned(), ..Default::default() };
+    let content = super::super::handle::PreparedContent {
+        query: basin_engine::Query::Sql("SELECT 1".to_owned()).into(),
+        ..Default::default()
+    };
     // A minute of clock difference is tolerated, so the lifetime is set into the past.
     let handle = sealer.seal_until(crate::seal::Purpose::Prepared, "ana", -61, &content).unwrap();
     for error in refusals(&mut served.ana().await, handle).await {
@@ -153,7 +156,10 @@ async fn an_expired_handle_says_so() {
 async fn a_ticket_is_not_a_handle() {
     let served = Served::start().await;
     let sealer = crate::seal::Sealer::of(&served.catalog).await.unwrap();
-    let content = super::super::handle::PreparedContent { sql: "SELECT 1".to_owned(), ..Default::default() };
+    let content = super::super::handle::PreparedContent {
+        query: basin_engine::Query::Sql("SELECT 1".to_owned()).into(),
+        ..Default::default()
+    };
     let hour = std::time::Duration::from_secs(3600);
     let handle = sealer.seal(crate::seal::Purpose::Ticket, "ana", hour, &content).unwrap();
     for error in refusals(&mut served.ana().await, handle).await {
