@@ -201,6 +201,9 @@ impl From<DataFusionError> for EngineError {
 /// How DataFusion begins the part of a message that is of use to whoever wrote the statement.
 const NO_SUCH_SIGNATURE: &str = "No function matches the given name and argument types";
 
+/// How DataFusion begins messages about types that a statement got wrong, which it takes for gaps of its own.
+const NO_SUCH_TYPE: [&str; 2] = ["Unsupported SQL type", "Unsupported CAST"];
+
 /// Classifies an error that wraps no other engine error.
 fn plain(error: DataFusionError) -> EngineError {
     match error {
@@ -209,6 +212,11 @@ fn plain(error: DataFusionError) -> EngineError {
             public(message, EngineError::sql)
         }
         DataFusionError::SchemaError(schema, _) => EngineError::sql(schema.to_string()),
+        DataFusionError::NotImplemented(message)
+            if NO_SUCH_TYPE.iter().any(|start| message.starts_with(start)) =>
+        {
+            public(message, EngineError::sql)
+        }
         DataFusionError::NotImplemented(message) => public(message, EngineError::NotSupported),
         DataFusionError::Execution(message) => public(message, EngineError::Computation),
         DataFusionError::ArrowError(arrow, context) => arrow_error(*arrow, context),

@@ -128,11 +128,14 @@ fn fit(value: ScalarValue, wanted: Option<DataType>, number: usize) -> Result<Sc
     let text =
         |data_type: &DataType| matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
     let whole = given.is_integer() && wanted.is_integer();
-    if !(text(&given) || whole) {
+    let time = |data_type: &DataType| matches!(data_type, DataType::Time32(_) | DataType::Time64(_));
+    let times = time(&given) && time(&wanted);
+    if !(text(&given) || whole || times) {
         return Ok(value);
     }
+    let same = |cast: &ScalarValue| !times || cast.cast_to(&given).is_ok_and(|back| back == value);
     match value.cast_to(&wanted) {
-        Ok(cast) if !cast.is_null() => Ok(cast),
+        Ok(cast) if !cast.is_null() && same(&cast) => Ok(cast),
         _ => Err(EngineError::InvalidParameter(format!(
             "parameter {number} should be of type {}: {value} is none",
             crate::output::plain_type(&wanted)

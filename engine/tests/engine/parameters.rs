@@ -3,7 +3,7 @@
 use crate::support::World;
 use basin_catalog::ErrorClass;
 use basin_engine::ScalarValue;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
 
 fn number(value: i64) -> ScalarValue {
     ScalarValue::Int64(Some(value))
@@ -86,4 +86,32 @@ async fn prepares_without_values() {
     bound.parameters = vec![number(1), words("2020-01-11"), words("%"), number(5)];
     let planned = world.engine.plan(bound).await.unwrap();
     assert_eq!(prepared.schema, planned.schema());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_parameter_should_be_is_told_by_what_is_around_it() {
+    let world = World::new().await;
+    for (sql, expected) in [
+        (
+            "SELECT CAST(? AS DATE), TRY_CAST($2 AS DOUBLE)".replace('?', "$1"),
+            vec![DataType::Date32, DataType::Float64],
+        ),
+        ("SELECT arrow_cast(?, 'Int16')".to_owned(), vec![DataType::Int16]),
+        // Nothing tells: text, which every driver can write.
+        ("SELECT ?".to_owned(), vec![DataType::Utf8]),
+        // The JDBC driver writes milliseconds, whatever the unit.
+        (
+            "SELECT count(*) FROM basin.queries WHERE started_at < ?".to_owned(),
+            vec![DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))],
+        ),
+        ("SELECT CAST(? AS TIME)".to_owned(), vec![DataType::Time32(TimeUnit::Millisecond)]),
+    ] {
+        let prepared = world.engine.prepare(world.request(&sql)).await.unwrap();
+        let types: Vec<DataType> =
+            prepared.parameters.fields().iter().map(|f| f.data_type().clone()).collect();
+        assert_eq!(types, expected, "{sql}");
+    }
+    let time = ScalarValue::Time32Millisecond(Some(3_600_001));
+    let sql = "SELECT CAST('01:00:00.001' AS TIME) = $1";
+    assert_eq!(world.ask_with(sql, vec![time]).await.unwrap(), "true");
 }

@@ -68,6 +68,16 @@ async fn refuses_files_settings_and_several_statements() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_type_that_there_is_not_is_an_error_of_the_statement() {
+    let world = World::new().await;
+    for sql in ["SELECT CAST(1 AS UTINYINT)", "SELECT arrow_cast(INTERVAL '1 month', 'Interval(YearMonth)')"]
+    {
+        let error = world.ask(sql).await.unwrap_err();
+        assert!(matches!(error, basin_engine::EngineError::InvalidSql { .. }), "{sql}: {error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn accepts_what_reads() {
     let world = World::new().await;
     for (sql, rows) in [

@@ -14,6 +14,7 @@ mod info;
 mod ingest;
 mod keys;
 mod metadata;
+mod option_value;
 mod options;
 mod parameters;
 mod poll;

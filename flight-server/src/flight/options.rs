@@ -11,7 +11,7 @@ use basin_engine::{CATALOG, QueryOptions};
 use prost::{Enumeration, Message};
 use tonic::metadata::MetadataMap;
 
-use super::session::Value;
+use super::option_value::Value;
 use crate::encode::WireForm;
 use crate::error::{Result, ServerError};
 

@@ -8,7 +8,8 @@ use prost::Message;
 use tonic::IntoRequest;
 use tonic::metadata::MetadataMap;
 
-use super::super::session::{GetResult, OptionValue, SetRequest, SetResult, WireValue};
+use super::super::option_value::{OptionValue, WireValue};
+use super::super::session::{GetResult, SetRequest, SetResult};
 use super::*;
 
 /// Does an action; returns the body of its first result, and the response's headers.
