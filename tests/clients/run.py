@@ -164,6 +164,8 @@ def settle(text: str, check: bool) -> bool:
 
 
 def main() -> None:
+    # What is started in the background ignores Ctrl-C, and so would the clients that are ended by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser()
     parser.add_argument("--basin", required=True, type=pathlib.Path, help="the binary")
     parser.add_argument("--rust-client", type=pathlib.Path, help="the program of the Rust client")
