@@ -41,7 +41,7 @@ pub(super) async fn plan(
             bytes.len()
         )));
     }
-    // Reading protobuf bounds the nesting, at 100 messages.
+    // Reading protobuf bounds the nesting, at 100 messages; operators of many arguments become balanced trees.
     let plan = deserialize_bytes(bytes).map_err(|_| malformed())?;
     let extensions = Extensions::try_from(&plan.extensions).map_err(|_| malformed())?;
     let consumer = Consumer { state, grants, extensions, outer: Mutex::default(), found: Mutex::default() };
