@@ -45,4 +45,5 @@ def clients(rust_client: pathlib.Path | None) -> list[Client]:
         Client("lakehouse", "Node, lakehouse-rs", program("node", "lakehouse")),
         Client("lancedb", "Node, LanceDB", program("node", "lancedb")),
         Client("rust", "arrow-flight for Rust", [[rust_client]] if rust_client else []),
+        Client("flight-sql-client", "flight_sql_client", program("flight_sql_client"), heavy=True),
     ]
