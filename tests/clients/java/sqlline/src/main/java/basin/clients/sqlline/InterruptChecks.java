@@ -39,6 +39,8 @@ final class InterruptChecks {
                 Sqlline.ended(tool);
                 Expect.contains(Files.readString(printed), "'42'");
             } finally {
+                // The tool is a child of the terminal.
+                tool.descendants().forEach(ProcessHandle::destroyForcibly);
                 tool.destroyForcibly();
                 Files.delete(printed);
             }
