@@ -6,10 +6,10 @@ use crate::config::EngineConfig;
 use crate::error::{EngineError, Result};
 use crate::execute::CpuRuntime;
 use crate::plan::{
-    self, Change, LocalCatalog, Outline, Planned, Planners, Prepared, Run, Visible, Work, Write,
+    self, Change, Keys, LocalCatalog, Outline, Planned, Planners, Prepared, Run, Visible, Work, Write,
 };
 use crate::policy::{self, Grants};
-use crate::request::{Query, QueryOptions, QueryRequest};
+use crate::request::{Query, QueryRequest};
 use crate::session::{self, StoreOnIo};
 use crate::table::TableCache;
 use basin_catalog::{AsOf, Catalog, Principal, SchemaName, Snapshot};
@@ -166,6 +166,14 @@ impl Engine {
         Visible::of(self.local(principal, as_of).await?).await
     }
 
+    /// Tells the keys and references of what a principal may query.
+    ///
+    /// # Errors
+    /// The catalog's errors.
+    pub async fn keys(&self, principal: &Principal, as_of: &AsOf) -> Result<Keys> {
+        Ok(Keys::of(&self.local(principal, as_of).await?.grants))
+    }
+
     /// Stops admitting queries and stores the audit records of those that ended. Call it when the streams
     /// have ended or are dropped.
     ///
@@ -219,19 +227,16 @@ impl Engine {
 
     async fn work(&self, request: QueryRequest) -> Result<Work> {
         let max_bytes = self.shared.config.max_sql_bytes;
+        let own = || SchemaName::sandbox_of(request.principal.user()).to_string();
         Ok(Work {
             local: self.local(&request.principal, &request.as_of).await?,
             max_bytes,
-            template: self.session(&request.principal, &request.options)?,
+            template: self.shared.template.clone(),
+            // Names without schema are the principal's own unless the query says otherwise.
+            schema: request.options.schema.clone().unwrap_or_else(own),
+            options: request.options,
             query: request.query,
         })
-    }
-
-    /// The template with what a query asks for: names without schema are the principal's own unless it says otherwise.
-    fn session(&self, principal: &Principal, options: &QueryOptions) -> Result<SessionState> {
-        let own = || SchemaName::sandbox_of(principal.user()).to_string();
-        let schema = options.schema.clone().unwrap_or_else(own);
-        session::of_query(&self.shared.template, &schema, options)
     }
 
     async fn local(&self, principal: &Principal, as_of: &AsOf) -> Result<LocalCatalog> {

@@ -6,12 +6,13 @@ use super::{divide, explain, lineage, names, parameters, parse, substrait};
 use crate::error::{EngineError, Result};
 use crate::output::plain_schema;
 use crate::policy::Grants;
-use crate::request::Query;
+use crate::request::{Query, QueryOptions};
+use crate::session;
 use basin_catalog::DatasetName;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::context::SQLOptions;
-use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement;
@@ -25,8 +26,10 @@ const MAX_PLAN_NODES: usize = 5_000;
 pub(crate) struct Work {
     pub(crate) query: Query,
     pub(crate) max_bytes: usize,
-    /// A session of the query's own options.
     pub(crate) template: SessionState,
+    /// Where names without schema are looked for.
+    pub(crate) schema: String,
+    pub(crate) options: QueryOptions,
     pub(crate) local: LocalCatalog,
 }
 
@@ -108,8 +111,8 @@ pub(crate) async fn prepare(work: Work, columns: Option<SchemaRef>) -> Result<Ou
 
 async fn resolve(work: Work) -> Result<Resolved> {
     let grants = Arc::clone(&work.local.grants);
-    let mut state =
-        SessionStateBuilder::new_from_existing(work.template).with_catalog_list(Arc::new(work.local)).build();
+    let session = session::of_query(work.template, &work.schema, &work.options)?;
+    let mut state = session.with_catalog_list(Arc::new(work.local)).build();
     let config = Arc::clone(state.config_options());
     state.execution_props_mut().mark_start_execution(config);
     let (logical, datasets, explain) = match &work.query {

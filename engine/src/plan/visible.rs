@@ -1,6 +1,5 @@
 //! Visible: what a principal may query, for the metadata calls. The same grants as planning.
 
-use super::keys::Keys;
 use super::providers::LocalCatalog;
 use crate::error::Result;
 use crate::output::plain_schema;
@@ -54,7 +53,6 @@ pub struct Visible {
     snapshot: Arc<Snapshot>,
     tables: Vec<VisibleTable>,
     schemas: Vec<String>,
-    keys: Keys,
 }
 
 impl Visible {
@@ -82,12 +80,6 @@ impl Visible {
         &self.tables
     }
 
-    /// Returns the keys of the datasets.
-    #[must_use]
-    pub fn keys(&self) -> &Keys {
-        &self.keys
-    }
-
     pub(crate) async fn of(local: LocalCatalog) -> Result<Self> {
         let local = local.described();
         let snapshot = Arc::clone(local.grants.snapshot());
@@ -111,6 +103,6 @@ impl Visible {
                 });
             }
         }
-        Ok(Self { snapshot, tables, schemas, keys: Keys::of(&local.grants) })
+        Ok(Self { snapshot, tables, schemas })
     }
 }

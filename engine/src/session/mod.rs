@@ -88,13 +88,13 @@ pub(crate) fn template(config: &EngineConfig, env: Arc<RuntimeEnv>) -> SessionSt
         .build()
 }
 
-/// Makes the session of one query. With a budget, its operators spill or fail beyond that part of the shared memory;
+/// Begins the session of one query. With a budget, its operators spill or fail beyond that part of the shared memory;
 /// fetched in parts, its scan is divided into as many and in no other way.
 pub(crate) fn of_query(
-    template: &SessionState,
+    template: SessionState,
     schema: &str,
     options: &QueryOptions,
-) -> Result<SessionState> {
+) -> Result<SessionStateBuilder> {
     let mut config = template.config().clone();
     schema.clone_into(&mut config.options_mut().catalog.default_schema);
     if let Some(part) = options.part {
@@ -105,12 +105,13 @@ pub(crate) fn of_query(
             .with_round_robin_repartition(false)
             .with_repartition_file_min_size(0);
     }
-    let mut builder = SessionStateBuilder::new_from_existing(template.clone()).with_config(config);
+    let shared = Arc::clone(template.runtime_env());
+    let mut builder = SessionStateBuilder::new_from_existing(template).with_config(config);
     if let Some(bytes) = options.memory_bytes {
-        let shared = template.runtime_env();
         let pool = budget::Budget::of(&shared.memory_pool, bytes);
-        let env = RuntimeEnvBuilder::from_runtime_env(shared).with_memory_pool(Arc::new(pool)).build_arc()?;
+        let env =
+            RuntimeEnvBuilder::from_runtime_env(&shared).with_memory_pool(Arc::new(pool)).build_arc()?;
         builder = builder.with_runtime_env(env);
     }
-    Ok(builder.build())
+    Ok(builder)
 }

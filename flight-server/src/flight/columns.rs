@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use basin_catalog::{DatasetName, Item};
+use basin_catalog::Item;
 use basin_engine::SourceItem;
 
 use super::metadata::CATALOG;
@@ -35,56 +35,48 @@ impl ResultForm {
     /// Returns the schema of a result whose columns are these items, where they are any.
     pub(super) fn schema(&self, engines: &Schema, sources: &[Option<SourceItem>]) -> SchemaRef {
         let plain = wire_schema(engines);
+        let language = self.language.as_deref();
         let described = plain.fields().iter().enumerate().map(|(at, field)| {
             let source = sources.get(at).and_then(Option::as_ref);
             let table = source.map(|source| &source.dataset().name);
-            let item = source.and_then(SourceItem::item);
-            let language = self.language.as_deref();
+            // The JDBC driver takes remarks of a result for the column's label, by which its users then look for it: only
+            // a session that asks for a language gets them.
+            let item = source.filter(|_| language.is_some()).and_then(SourceItem::item);
+            let metadata = metadata(
+                field,
+                table.map(|table| (table.schema(), table.name())),
+                item.map(|item| remarks(item, language)),
+            );
             let nullable = field.is_nullable() || self.parameterised;
-            field
-                .as_ref()
-                .clone()
-                .with_nullable(nullable)
-                .with_metadata(metadata(field, table, item, language))
+            field.as_ref().clone().with_nullable(nullable).with_metadata(metadata)
         });
         let fields: Vec<Field> = described.collect();
         self.wire.schema(&Arc::new(Schema::new_with_metadata(fields, plain.metadata().clone())))
     }
 }
 
-/// What drivers report of a column: its type and, when it is a dataset's, where it is from and what it means.
-fn metadata(
-    field: &Field,
-    table: Option<&DatasetName>,
-    item: Option<&Item>,
-    language: Option<&str>,
-) -> HashMap<String, String> {
-    let mut metadata = type_metadata(field);
-    if let Some(table) = table {
-        metadata.extend(table_metadata(table.schema(), table.name()));
-    }
-    // The JDBC driver takes remarks of a result for the column's label, by which its users then look for it: only a
-    // session that asks for a language gets them.
-    if let (Some(item), Some(_)) = (item, language) {
-        metadata.extend([entry("REMARKS", remarks(item, language))]);
-    }
-    metadata
-}
-
 /// Returns a table's columns in their wire types, described.
-pub(super) fn of_table(
+pub(super) fn of_table<'a>(
     engines: &Schema,
-    (schema, table): (&str, &str),
-    item: impl Fn(&str) -> Option<Item>,
+    table: (&str, &str),
+    item: impl Fn(&str) -> Option<&'a Item>,
     language: Option<&str>,
 ) -> Schema {
     let described = |field: &Arc<Field>| {
-        let mut metadata = type_metadata(field);
-        metadata.extend(table_metadata(schema, table));
-        metadata.extend(item(field.name()).map(|item| entry("REMARKS", remarks(&item, language))));
-        field.as_ref().clone().with_metadata(metadata)
+        let remarks = item(field.name()).map(|item| remarks(item, language));
+        field.as_ref().clone().with_metadata(metadata(field, Some(table), remarks))
     };
     Schema::new(wire_schema(engines).fields().iter().map(described).collect::<Vec<_>>())
+}
+
+/// What drivers report of a column: its type and, when it is a table's, which schema and table it is from.
+fn metadata(field: &Field, table: Option<(&str, &str)>, remarks: Option<String>) -> HashMap<String, String> {
+    let mut metadata = type_metadata(field);
+    if let Some((schema, table)) = table {
+        metadata.extend(table_metadata(schema, table));
+    }
+    metadata.extend(remarks.map(|remarks| entry("REMARKS", remarks)));
+    metadata
 }
 
 fn entry(key: &str, value: String) -> (String, String) {

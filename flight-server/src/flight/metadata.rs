@@ -58,12 +58,10 @@ impl FlightSql {
                 tables::rows(&visible, query, call.options.language.as_deref())
             }
             Metadata::PrimaryKeys(filter) => {
-                let visible = self.engine.visible(&call.principal, &call.as_of).await?;
-                keys::primary(visible.keys(), &filter)
+                keys::primary(&self.engine.keys(&call.principal, &call.as_of).await?, &filter)
             }
             Metadata::References { to, from } => {
-                let visible = self.engine.visible(&call.principal, &call.as_of).await?;
-                keys::references(visible.keys(), &to, &from)
+                keys::references(&self.engine.keys(&call.principal, &call.as_of).await?, &to, &from)
             }
             Metadata::SqlInfo(query) => {
                 let rows = query.into_builder(&self.sql_info).build().map_err(flight_error)?;

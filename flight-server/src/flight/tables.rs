@@ -24,7 +24,7 @@ pub(super) fn rows(
     let with_schema = query.include_schema;
     let mut rows = query.into_builder();
     for table in visible.tables() {
-        let item = |name: &str| table.definition.as_ref()?.item(name).cloned();
+        let item = |name: &str| table.definition.as_ref()?.item(name);
         let names = (table.schema_name.as_str(), table.name.as_str());
         let schema = match with_schema {
             true => columns::of_table(&table.schema, names, item, language),
