@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::codes::OrganisationCode;
-use crate::ids::{DatasetName, GrantId, RoleName, UserName};
+use crate::ids::{DatasetName, GrantId, ItemName, RoleName, UserName};
 use crate::password::PasswordHash;
+use crate::policy::RowFilter;
 
 /// Somebody who may sign in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ pub enum Grantee {
     Agency(OrganisationCode),
 }
 
-/// A permission to read one dataset.
+/// A permission to read of one dataset what its terms leave, or more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
@@ -65,6 +66,23 @@ pub struct Grant {
     pub not_after: Option<DateTime<Utc>>,
     /// The decision or agreement it rests on.
     pub basis: String,
+    /// The items that may be read; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<BTreeSet<ItemName>>,
+    /// The rows that may be read; none: all that the dataset's terms leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowFilter>,
+    /// The items that are read without their mask.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unmasked: BTreeSet<ItemName>,
+    /// Whether rows and cells of any size are read, in spite of a minimum cell.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub exact: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Who asks, and for what purpose.

@@ -6,6 +6,7 @@ use crate::access::{Grant, Role, User};
 use crate::definition::DatasetDefinition;
 use crate::ids::{DatasetName, GrantId, UserName};
 use crate::organisation::{Node, Organisation};
+use crate::policy::DatasetPolicy;
 use crate::version::{DatasetVersion, Delivery};
 
 /// A new version of a dataset, with the delivery that made it.
@@ -40,6 +41,10 @@ pub enum Change {
     PutGrant(Grant),
     /// Ends a grant.
     RevokeGrant(GrantId),
+    /// Sets what an officer asks of a dataset's readers.
+    PutPolicy(Box<DatasetPolicy>),
+    /// Ends that.
+    RemovePolicy(DatasetName),
     /// Defines a dataset, or a new revision of it.
     ApplyDataset(Box<DatasetDefinition>),
     /// Removes a sandbox dataset, with the grants on it. Its files stay, for earlier snapshots.
@@ -59,6 +64,8 @@ impl Change {
             Self::RemoveUser(name) => format!("user {name}"),
             Self::PutGrant(grant) => format!("grant {}", grant.id),
             Self::RevokeGrant(id) => format!("grant {id}"),
+            Self::PutPolicy(policy) => format!("policy of {}", policy.dataset),
+            Self::RemovePolicy(name) => format!("policy of {name}"),
             Self::ApplyDataset(definition) => format!("dataset {}", definition.name),
             Self::DropDataset(name) => format!("dataset {name}"),
             Self::Publish(publication) => format!("dataset {}", publication.dataset),
@@ -72,7 +79,8 @@ impl Change {
             Self::PutOrganisation(_) | Self::PutRole(_) | Self::PutUser(_) | Self::PutGrant(_) => {
                 format!("put {}", self.key())
             }
-            Self::RemoveUser(_) => format!("remove {}", self.key()),
+            Self::PutPolicy(_) => format!("put {}", self.key()),
+            Self::RemoveUser(_) | Self::RemovePolicy(_) => format!("remove {}", self.key()),
             Self::RevokeGrant(_) => format!("revoke {}", self.key()),
             Self::ApplyDataset(definition) => format!("define {}", definition.name),
             Self::DropDataset(name) => format!("drop {name}"),
@@ -89,6 +97,8 @@ impl Change {
             Self::DropDataset(name) => Some(name),
             Self::Publish(publication) => Some(&publication.dataset),
             Self::PutGrant(grant) => Some(&grant.dataset),
+            Self::PutPolicy(policy) => Some(&policy.dataset),
+            Self::RemovePolicy(name) => Some(name),
             Self::PutNode(_)
             | Self::PutOrganisation(_)
             | Self::PutRole(_)

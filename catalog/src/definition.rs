@@ -10,6 +10,7 @@ use crate::entry::CatalogEntry;
 use crate::error::{CatalogError, Result};
 use crate::ids::{DatasetName, Digest, ItemName, SchemaName, UserName};
 use crate::item::Item;
+use crate::policy::Terms;
 
 /// How a dataset's rows are identified, ordered and replaced.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,9 @@ pub struct DatasetDefinition {
     pub layout: Layout,
     /// The manifest's text that all this comes from; empty for a sandbox dataset.
     pub manifest: String,
+    /// What it asks of every reader but its provider.
+    #[serde(default, skip_serializing_if = "Terms::is_empty")]
+    pub terms: Terms,
     /// Set when it lives in a user's sandbox schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<Sandbox>,
@@ -70,6 +74,7 @@ impl DatasetDefinition {
         self.entry.check().map_err(named)?;
         self.check_schema().map_err(named)?;
         self.check_items().map_err(named)?;
+        self.terms.check(self).map_err(named)?;
         self.check_layout().map_err(named)
     }
 
@@ -109,6 +114,9 @@ impl DatasetDefinition {
             }
             if item.unit.as_ref().is_some_and(|unit| unit.trim().is_empty()) {
                 return refuse("its unit is empty; write it or leave it out".to_owned());
+            }
+            if let Some(mask) = &item.mask {
+                mask.check(&item.name, &item.r#type)?;
             }
             for (lang, text) in item.label.iter().chain(item.description.iter()) {
                 if text.trim().is_empty() {

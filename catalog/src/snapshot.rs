@@ -16,6 +16,7 @@ use crate::definition::DatasetDefinition;
 use crate::error::{CatalogError, Result};
 use crate::ids::{DatasetName, DeliveryId, GrantId, RoleName, SnapshotId, UserName};
 use crate::organisation::{Node, Organisation};
+use crate::policy::DatasetPolicy;
 use crate::version::{DatasetVersion, Delivery, SliceKey};
 
 /// How many names a `NotFound` suggests.
@@ -65,6 +66,8 @@ pub struct Snapshot {
     roles: BTreeMap<RoleName, Arc<Role>>,
     grants: BTreeMap<GrantId, Arc<Grant>>,
     datasets: BTreeMap<DatasetName, Arc<DatasetState>>,
+    #[serde(default)]
+    policies: BTreeMap<DatasetName, Arc<DatasetPolicy>>,
     /// Which snapshot last changed a key, for the conflict check.
     touched: BTreeMap<String, SnapshotId>,
 }
@@ -110,6 +113,12 @@ impl Snapshot {
     #[must_use]
     pub fn grants(&self) -> &BTreeMap<GrantId, Arc<Grant>> {
         &self.grants
+    }
+
+    /// What officers ask of datasets' readers, beyond the definitions.
+    #[must_use]
+    pub fn policies(&self) -> &BTreeMap<DatasetName, Arc<DatasetPolicy>> {
+        &self.policies
     }
 
     /// The datasets.

@@ -3,7 +3,7 @@
 //! This is where everything that needs the rest of the catalog is checked; it runs again on each attempt of a commit, and
 //! once more whenever the log is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{DatasetState, Snapshot};
@@ -13,9 +13,10 @@ use crate::codes::OrganisationCode;
 use crate::definition::DatasetDefinition;
 use crate::error::{CatalogError, Result};
 use crate::evolution;
-use crate::ids::{DatasetName, GrantId, RoleName, SnapshotId, UserName};
+use crate::ids::{DatasetName, GrantId, ItemName, RoleName, SnapshotId, UserName};
 use crate::log::Entry;
 use crate::organisation::{Node, Organisation};
+use crate::policy::DatasetPolicy;
 
 const NAME_CHARS: usize = 200;
 
@@ -40,6 +41,7 @@ impl Snapshot {
             roles: BTreeMap::from([(RoleName::admin(), Arc::new(admin))]),
             grants: BTreeMap::new(),
             datasets: BTreeMap::new(),
+            policies: BTreeMap::new(),
             touched: BTreeMap::new(),
         };
         rest.iter().try_for_each(|change| first.apply(change))?;
@@ -79,6 +81,8 @@ impl Snapshot {
             Change::RemoveUser(name) => self.remove_user(name)?,
             Change::PutGrant(grant) => self.put_grant(grant)?,
             Change::RevokeGrant(id) => self.revoke_grant(id)?,
+            Change::PutPolicy(policy) => self.put_policy(policy)?,
+            Change::RemovePolicy(name) => self.remove_policy(name)?,
             Change::ApplyDataset(definition) => self.apply_dataset(definition)?,
             Change::DropDataset(name) => self.drop_dataset(name)?,
             Change::Publish(publication) => self.publish(publication)?,
@@ -148,7 +152,7 @@ impl Snapshot {
     }
 
     fn put_grant(&mut self, grant: &Grant) -> Result<()> {
-        self.dataset(&grant.dataset)?;
+        let definition = Arc::clone(&self.dataset(&grant.dataset)?.definition);
         match &grant.to {
             Grantee::User(name) => self.require_user(name)?,
             Grantee::Role(role) => self.require_role(role)?,
@@ -164,8 +168,33 @@ impl Snapshot {
         if grant.not_after.is_some_and(|end| end <= grant.not_before) {
             return refuse("it ends before it begins");
         }
+        if grant.items.as_ref().is_some_and(BTreeSet::is_empty) {
+            return refuse("it names no item; name those that may be read, or leave them out for all");
+        }
+        if let Some(absent) = named(grant).find(|item| definition.item(item.as_str()).is_none()) {
+            return refuse(&format!("{} has no item {absent}", grant.dataset));
+        }
         self.grants.insert(grant.id.clone(), Arc::new(grant.clone()));
         Ok(())
+    }
+
+    fn put_policy(&mut self, policy: &DatasetPolicy) -> Result<()> {
+        let state = self.dataset(&policy.dataset)?;
+        if state.definition.sandbox.is_some() {
+            let reason = "it is a sandbox dataset, which its owner alone reads";
+            return Err(CatalogError::invalid(format!("policy of {}", policy.dataset), reason));
+        }
+        policy.check(&state.definition)?;
+        self.policies.insert(policy.dataset.clone(), Arc::new(policy.clone()));
+        Ok(())
+    }
+
+    fn remove_policy(&mut self, name: &DatasetName) -> Result<()> {
+        if self.policies.remove(name).is_some() {
+            return Ok(());
+        }
+        let hint = "; basin policy list shows them".to_owned();
+        Err(CatalogError::NotFound { kind: "policy", name: name.to_string(), hint })
     }
 
     fn revoke_grant(&mut self, id: &GrantId) -> Result<()> {
@@ -181,6 +210,9 @@ impl Snapshot {
         self.require_organisation(&definition.entry.provider)?;
         self.check_resource_code(definition)?;
         self.check_code_lists(definition)?;
+        if let Some(policy) = self.policies.get(&definition.name) {
+            policy.check(definition)?;
+        }
         let state = match self.datasets.get(&definition.name) {
             Some(state) => {
                 evolution::check(state, definition)?;
@@ -208,6 +240,7 @@ impl Snapshot {
             return Err(CatalogError::invalid(format!("dataset {name}"), reason));
         }
         self.datasets.remove(name);
+        self.policies.remove(name);
         self.grants.retain(|_, grant| grant.dataset != *name);
         Ok(())
     }
@@ -284,4 +317,9 @@ impl Snapshot {
         self.datasets.insert(publication.dataset.clone(), Arc::new(next));
         Ok(())
     }
+}
+
+/// The items that a grant names.
+fn named(grant: &Grant) -> impl Iterator<Item = &ItemName> {
+    grant.items.iter().flatten().chain(&grant.unmasked)
 }

@@ -38,6 +38,7 @@ pub(super) fn manifest(text: &str) -> Result<Manifest> {
         items,
         layout,
         manifest: text.to_owned(),
+        terms: shape.policy,
         sandbox: None,
     };
     definition.validate()?;

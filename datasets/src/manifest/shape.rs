@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use basin_catalog::{
     CodeList, Grade, ItemName, ItemRole, ItemType, Licence, LocalText, Mask, OpenType, OrganisationCode,
-    Region, ResourceCode, ShareMode, UpdateCycle,
+    Region, ResourceCode, ShareMode, Terms, UpdateCycle,
 };
 use chrono::NaiveDate;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
@@ -21,6 +21,8 @@ pub(super) struct ManifestShape {
     pub(super) layout: LayoutShape,
     #[serde(default)]
     pub(super) items: Vec<ItemShape>,
+    #[serde(default)]
+    pub(super) policy: Terms,
     #[serde(default)]
     pub(super) rules: Vec<RuleShape>,
     #[serde(default)]

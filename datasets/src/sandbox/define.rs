@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::datatypes::{DataType, TimeUnit};
 use basin_catalog::{
     CatalogEntry, DatasetDefinition, DatasetName, Grade, Item, ItemName, ItemRole, ItemType, Layout,
-    LocalText, OpenType, OrganisationCode, Sandbox, Share, ShareMode, Snapshot, UpdateCycle,
+    LocalText, OpenType, OrganisationCode, Sandbox, Share, ShareMode, Snapshot, Terms, UpdateCycle,
 };
 use chrono::Utc;
 use uuid::Uuid;
@@ -43,6 +43,7 @@ pub(super) fn definition(
         items,
         layout: Layout::default(),
         manifest: String::new(),
+        terms: Terms::default(),
         sandbox: Some(Sandbox { owner: write.owner.clone(), derived_from }),
     };
     definition.validate().map_err(|error| refused(error.to_string()))?;

@@ -131,6 +131,7 @@ pub(crate) fn definition(name: &str, share: Share, sequence: u32) -> DatasetDefi
             slice: vec![],
         },
         manifest: String::new(),
+        terms: basin_catalog::Terms::default(),
         sandbox: None,
     }
 }
@@ -272,6 +273,10 @@ impl World {
             not_before: Utc::now() - chrono::Duration::days(10),
             not_after: Some(Utc::now() + chrono::Duration::days(days)),
             basis: "an agreement".to_owned(),
+            items: None,
+            rows: None,
+            unmasked: BTreeSet::new(),
+            exact: false,
         };
         let base = self.catalog.latest().await.unwrap();
         self.catalog.commit(&base, "test", vec![Change::PutGrant(grant)]).await.unwrap();

@@ -114,6 +114,10 @@ async fn add(session: &Session, args: AddArgs) -> Result<()> {
         not_before,
         not_after: args.until,
         basis: args.basis,
+        items: None,
+        rows: None,
+        unmasked: std::collections::BTreeSet::new(),
+        exact: false,
     };
     let id = grant.id.to_string();
     let snapshot = catalog.commit(&snapshot, &author(), vec![Change::PutGrant(grant)]).await?.id().0;
