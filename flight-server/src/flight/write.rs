@@ -10,7 +10,7 @@ use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use basin_catalog::{AsOf, DatasetName};
 use basin_datasets::sandbox::{self, SandboxColumn, SandboxMode, SandboxWrite};
-use basin_engine::{Change, OpenWrite, Query, QueryId, QueryRequest, ScalarValue, Write};
+use basin_engine::{Change, OpenWrite, Query, QueryId, QueryOptions, QueryRequest, ScalarValue, Write};
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 
 use super::service::FlightSql;
@@ -176,7 +176,9 @@ impl FlightSql {
         runs: Vec<Vec<ScalarValue>>,
     ) -> Result<Source> {
         let mut runs = runs.into_iter();
-        let template = QueryRequest { query: Query::Sql(query.to_owned()), ..request.clone() };
+        // Rows that are written have the columns that the statement names, and none more.
+        let options = QueryOptions { without_companions: true, ..request.options.clone() };
+        let template = QueryRequest { query: Query::Sql(query.to_owned()), options, ..request.clone() };
         let request =
             move |parameters| QueryRequest { query_id: QueryId::new(), parameters, ..template.clone() };
         let first = request(runs.next().unwrap_or_default());
