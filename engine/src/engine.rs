@@ -8,7 +8,7 @@ use crate::execute::CpuRuntime;
 use crate::plan::{
     self, Change, Keys, LocalCatalog, Outline, Planned, Planners, Prepared, Run, Visible, Work, Write,
 };
-use crate::policy::{self, DatasetExplanation, Grants, MaskKey, RecentPolicy};
+use crate::policy::{self, DatasetExplanation, Grants, MaskKey, RecentPolicy, VisibleCounts};
 use crate::request::{Query, QueryRequest};
 use crate::session::{self, StoreOnIo};
 use crate::table::TableCache;
@@ -44,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) planners: Planners,
     pub(crate) mask_key: OnceCell<MaskKey>,
     pub(crate) policy: Arc<RecentPolicy>,
+    pub(crate) counts: Arc<VisibleCounts>,
 }
 
 impl Engine {
@@ -71,6 +72,7 @@ impl Engine {
                 planners: Planners::new(cores, io.clone(), config.planning_timeout),
                 mask_key: OnceCell::new(),
                 policy: Arc::new(RecentPolicy::of(&catalog)),
+                counts: Arc::default(),
                 catalog,
                 config,
                 io,
@@ -285,6 +287,7 @@ impl Engine {
             cache: Arc::clone(&self.shared.cache),
             audit: Arc::clone(&self.shared.audit),
             mask_key: self.mask_key().await?,
+            counts: Arc::clone(&self.shared.counts),
             described: false,
         })
     }

@@ -6,7 +6,7 @@ use crate::audit::AuditEntry;
 use crate::engine::Shared;
 use crate::policy::{Grants, Policed};
 use crate::request::{Part, QueryId};
-use basin_catalog::{DatasetName, OrganisationCode, Snapshot};
+use basin_catalog::{DatasetName, Digest, OrganisationCode, Snapshot};
 use chrono::NaiveDate;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::session_state::SessionState;
@@ -26,6 +26,9 @@ pub struct Provenance {
     pub licence: String,
     /// When it was issued.
     pub issued: NaiveDate,
+    /// Under which access it is read: equal when the policy shows the same of it.
+    #[serde(skip)]
+    pub access: Digest,
 }
 
 /// A read-only plan against visible datasets. It can't be executed before it is authorised:
@@ -169,6 +172,7 @@ fn provenance(plan: &Plan) -> Vec<Provenance> {
             provider: entry.provider.clone(),
             licence: entry.licence.to_string(),
             issued: entry.issued,
+            access: plan.grants.digest(name),
         })
     };
     plan.datasets.iter().filter_map(of).collect()

@@ -1,9 +1,10 @@
 //! Grants: what a principal sees of a catalog state. Hidden and absent are one answer here, `None`.
 
-use super::access::{Access, Permit, Reason, is_grantable, is_shared};
+use super::access::{Access, Limits, Permit, Reason, is_grantable, is_shared};
+use super::rows::Asker;
 use super::view::View;
 use basin_catalog::{
-    DatasetName, DatasetState, Grant, GrantId, Grantee, Principal, RegionCode, RoleName, Snapshot,
+    DatasetName, DatasetState, Digest, Grant, GrantId, Grantee, Principal, RegionCode, RoleName, Snapshot,
 };
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
@@ -105,9 +106,10 @@ impl Grants {
         }
         let state = self.policy.datasets().get(name)?;
         if let Some(sandbox) = &state.definition.sandbox {
-            // The strictest of all policies behind it: its owner sees it as long as each of its sources may be seen.
+            // Its owner sees it as long as each of its sources is seen as a whole, or as it was when its rows were read.
             let own = sandbox.owner == *self.principal.user();
-            let sees = own && sandbox.derived_from.iter().all(|source| self.sees_provided(source));
+            let sees = own
+                && sandbox.derived_from.iter().all(|source| self.sees_as(source, sandbox.under.get(source)));
             return sees.then_some(Access::Whole(Reason::Owner));
         }
         if self.principal.agency() == Some(&state.definition.entry.provider) {
@@ -132,9 +134,23 @@ impl Grants {
     }
 
     /// A sandbox is made of what providers delivered, never of another sandbox.
-    fn sees_provided(&self, name: &DatasetName) -> bool {
+    fn sees_as(&self, name: &DatasetName, under: Option<&Digest>) -> bool {
         let provided = |state: &Arc<DatasetState>| state.definition.sandbox.is_none();
-        self.policy.datasets().get(name).is_some_and(provided) && self.access(name).is_some()
+        if !self.policy.datasets().get(name).is_some_and(provided) {
+            return false;
+        }
+        match self.access(name) {
+            None => false,
+            Some(Access::Whole(_)) => true,
+            Some(Access::Limited(_)) => under == Some(&self.digest(name)),
+        }
+    }
+
+    /// Returns what tells the access to a dataset apart from another one.
+    pub(crate) fn digest(&self, name: &DatasetName) -> Digest {
+        let limits = self.access(name).and_then(|access| access.limits().map(Limits::canonical));
+        let asker = limits.as_ref().map(|_| Asker::of(self));
+        Digest::of(format!("{limits:?} {asker:?}").as_bytes())
     }
 }
 

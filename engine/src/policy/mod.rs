@@ -18,6 +18,7 @@ mod rows;
 mod rules;
 mod safe;
 mod view;
+mod visible;
 mod words;
 mod write;
 
@@ -32,6 +33,7 @@ pub(crate) use quiet::quiet;
 pub use rows::check_row_filter;
 pub(crate) use rules::Rules;
 pub(crate) use view::View;
+pub(crate) use visible::VisibleCounts;
 pub use words::DatasetExplanation;
 pub(crate) use words::{explained, told};
 pub(crate) use write::{has_sandbox, target};

@@ -8,6 +8,7 @@ use super::mask::{MaskKey, masked};
 use super::rows::{Asker, condition};
 use super::safe::is_safe;
 use super::view::View;
+use super::visible::VisibleCounts;
 use crate::error::{EngineError, Result};
 use crate::table::{VersionTable, views_inside};
 use basin_catalog::{ItemRole, Mask, MinimumCell, RowFilter};
@@ -25,6 +26,9 @@ use datafusion::scalar::ScalarValue;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// One row of so many is taken to pass a filter, as the engine takes it elsewhere.
+const FILTERED: usize = 5;
+
 /// Name of the column with the unit that a row is counted by; no item begins with `_`.
 pub(super) const UNIT: &str = "__unit";
 /// Name of a column that is never NULL in a row of the dataset.
@@ -40,6 +44,7 @@ pub(crate) struct Rules {
     raw: SchemaRef,
     columns: Vec<Shown>,
     schema: SchemaRef,
+    counts: Arc<VisibleCounts>,
 }
 
 /// A column of a limited view.
@@ -57,7 +62,12 @@ enum Shown {
 
 impl Rules {
     /// Returns the rules of a view; none when it has no limits.
-    pub(crate) fn of(view: &View, grants: &Grants, key: MaskKey) -> Option<Self> {
+    pub(crate) fn of(
+        view: &View,
+        grants: &Grants,
+        key: MaskKey,
+        counts: &Arc<VisibleCounts>,
+    ) -> Option<Self> {
         let limits = view.access().limits()?.clone();
         let raw = views_inside(&view.full().arrow_schema());
         let mut columns = Vec::new();
@@ -76,7 +86,8 @@ impl Rules {
             }
         }
         let schema = Arc::new(Schema::new(fields));
-        Some(Self { limits, asker: Asker::of(grants), key, raw, columns, schema })
+        let counts = Arc::clone(counts);
+        Some(Self { limits, asker: Asker::of(grants), key, raw, columns, schema, counts })
     }
 
     /// Returns the columns that are shown.
@@ -107,6 +118,7 @@ impl Rules {
             raw: Arc::clone(&self.raw),
             columns,
             schema: Arc::new(Schema::new(fields)),
+            counts: Arc::clone(&self.counts),
         })
     }
 
@@ -149,7 +161,9 @@ impl Rules {
         }
         let wanted: Vec<usize> = projection.map_or_else(|| (0..self.columns.len()).collect(), Clone::clone);
         let outputs = wanted.iter().map(|at| self.output(state, *at)).collect::<Result<Vec<_>>>()?;
-        let predicate = conjunction(self.rows(state)?.into_iter().chain(filters.iter().cloned()));
+        let own = conjunction(self.rows(state)?);
+        let visible = self.visible(table, state, own.as_ref(), filters.len()).await?;
+        let predicate = conjunction(own.into_iter().chain(filters.iter().cloned()));
 
         let mut needed = BTreeSet::new();
         for expr in outputs.iter().map(|(expr, _)| expr).chain(&predicate) {
@@ -170,7 +184,23 @@ impl Rules {
         }
         let exprs = outputs.into_iter().map(|(expr, name)| Ok((physical(expr)?, name)));
         let shown = ProjectionExec::try_new(exprs.collect::<Result<Vec<_>>>()?, plan)?;
-        Ok(Arc::new(BarrierExec::new(Arc::new(shown), None)))
+        Ok(Arc::new(BarrierExec::new(Arc::new(shown), visible)))
+    }
+
+    /// An estimate of the rows that a scan gives, from rows that may be seen alone.
+    async fn visible(
+        &self,
+        table: &VersionTable,
+        state: &SessionState,
+        own: Option<&Expr>,
+        filters: usize,
+    ) -> Result<Option<usize>> {
+        let rows = match own {
+            None => table.rows().await?,
+            Some(condition) => self.counts.of(table, state, &self.raw, condition).await?,
+        };
+        let filtered = |rows: usize| (0..filters).fold(rows, |rows, _| rows.div_ceil(FILTERED));
+        Ok(rows.map(filtered))
     }
 
     /// The condition that rows meet, of permits and layers.
