@@ -8,7 +8,7 @@ use tonic::metadata::MetadataMap;
 
 use crate::error::{Result, ServerError};
 
-const MALFORMED: &str = "the authorization header can't be read: it must be `Basic` with the base64 of \
+pub(super) const MALFORMED: &str = "the authorization header can't be read: it must be `Basic` with the base64 of \
                          `user:password`, or `Bearer` with a token";
 
 /// A user name and a password, as sent.
