@@ -111,3 +111,20 @@ fn authorization_is_read_as_clients_write_it() {
         assert!(read(value).is_err(), "{value}");
     }
 }
+
+#[test]
+fn two_headers_may_only_say_the_same() {
+    let read = |values: [&str; 2]| {
+        let mut metadata = MetadataMap::new();
+        for value in values {
+            metadata.append("authorization", value.parse().unwrap());
+        }
+        Credentials::from_metadata(&metadata)
+    };
+    assert!(
+        matches!(read(["Bearer abc", "Bearer abc"]), Ok(Some(Credentials::Bearer(token))) if token == "abc")
+    );
+    for values in [["Bearer abc", "Bearer abd"], ["Basic YW5hOmE6Yg==", "Bearer abc"]] {
+        assert!(matches!(read(values), Err(ServerError::Unauthenticated(_))));
+    }
+}

@@ -68,7 +68,7 @@ fn service_tokens(world: &World) -> Vec<Case> {
         basic("a service token under another user's name", "bob", &text),
         basic("a service token under no name", "", &text),
         basic("an expired service token as a password", "ana", &world.expired.reveal()),
-        basic("a service token of another store as a password", "ana", &TokenSecret::fresh().reveal()),
+        basic("another store's service token as a password", "ana", &TokenSecret::fresh().reveal()),
     ]
 }
 
@@ -126,7 +126,6 @@ async fn session_tokens(world: &World) -> Vec<Case> {
             &format!("Bearer {bound}"),
             "bob",
         ),
-        bearer("an empty token", ""),
         bearer("letters", "letmein"),
     ]
 }
@@ -134,7 +133,7 @@ async fn session_tokens(world: &World) -> Vec<Case> {
 fn passwords() -> Vec<Case> {
     vec![
         basic("a wrong password", "ana", "secret-b"),
-        basic("an unknown user", "nobody", "secret-a"),
+        basic("a name that is nobody's", "nobody", "secret-a"),
         basic("no password", "ana", ""),
         basic("no user", "", "secret-a"),
         basic("neither", "", ""),
@@ -142,6 +141,7 @@ fn passwords() -> Vec<Case> {
         basic("the name in capitals", "ANA", "secret-a"),
         basic("a user without a password", "eve", ""),
         basic("a removed user", "gone", "secret-a"),
+        header("an empty token", MALFORMED, "Bearer "),
         header("Basic without anything", MALFORMED, "Basic"),
         header("Basic that is no base64", MALFORMED, "Basic ***"),
         header("Basic without a colon", MALFORMED, format!("Basic {}", STANDARD.encode("ana"))),

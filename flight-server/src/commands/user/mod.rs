@@ -221,7 +221,7 @@ async fn list(session: &Session) -> Result<()> {
 
 impl Line {
     fn sign_in(&self) -> String {
-        let counted = |count: usize, what: &str| (count > 0).then(|| format!("{count} {what}"));
+        let counted = |count: usize, what: &str| (count > 0).then(|| format!("{what}: {count}"));
         let subject = self.subject.as_ref().map_or(String::new(), |subject| format!(" ({subject})"));
         let ways = [
             self.password.then(|| "password".to_owned()),
