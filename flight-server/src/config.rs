@@ -291,6 +291,32 @@ mod tests {
     }
 
     #[test]
+    fn what_the_documentation_shows_is_read() {
+        for (text, is_whole) in [
+            (include_str!("../../docs/configuration.md"), true),
+            (include_str!("../../docs/authentication.md"), false),
+        ] {
+            let example = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+            let config = Config::parse(example).unwrap();
+            assert!(config.server.oidc.is_some());
+            assert_eq!(config.server.tls.is_some(), is_whole);
+        }
+    }
+
+    #[test]
+    fn certificates_that_nobody_signs_cant_be_required() {
+        let files = |client_ca| TlsFiles {
+            certificate: "a".into(),
+            key: "b".into(),
+            client_ca,
+            require_client_certificate: true,
+        };
+        let config = |client_ca| ServerConfig { tls: Some(files(client_ca)), ..ServerConfig::default() };
+        assert!(config(None).check().unwrap_err().to_string().contains("--tls-client-ca"));
+        assert!(config(Some("c".into())).check().is_ok());
+    }
+
+    #[test]
     fn an_unknown_key_is_refused_with_the_known_ones() {
         for text in ["[server]\nlitsen = 'x'\n", "sever = 1\n", "[engine]\nmemory = 1\n"] {
             let message = Config::parse(text).unwrap_err().to_string();

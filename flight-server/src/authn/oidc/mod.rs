@@ -9,6 +9,7 @@ mod keys;
 mod signature;
 
 use chrono::Utc;
+use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -129,7 +130,7 @@ impl Provider {
         let validation = Validation { algorithms: vec![algorithm.into()], ..self.validation.clone() };
         let claims = match decode::<Claims>(token, key, &validation) {
             Ok(decoded) => decoded.claims,
-            Err(error) => return refused(&error.to_string()),
+            Err(error) => return refused(&reason(&error)),
         };
         let latest = Utc::now().timestamp().saturating_add(i64::try_from(validation.leeway).unwrap_or(0));
         if claims.iat.is_some_and(|issued_at| issued_at > latest as f64) {
@@ -148,6 +149,16 @@ impl Provider {
 fn refused(reason: &str) -> Result<Option<Verified>> {
     tracing::info!(reason, "identity token refused");
     Ok(None)
+}
+
+/// What the log may say: never what stands in the token.
+fn reason(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::Json(_) | ErrorKind::Utf8(_) | ErrorKind::Base64(_) => {
+            "its claims can't be read".to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn no_keys() -> ServerError {
