@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Grant, Role, User};
+use crate::access::{CertificateLink, Grant, Role, User};
 use crate::definition::DatasetDefinition;
-use crate::ids::{DatasetName, GrantId, UserName};
+use crate::ids::{DatasetName, Digest, GrantId, TokenId, UserName};
 use crate::organisation::{Node, Organisation};
 use crate::policy::DatasetPolicy;
+use crate::token::ServiceToken;
 use crate::version::{DatasetVersion, Delivery};
 
 /// A new version of a dataset, with the delivery that made it.
@@ -35,8 +36,16 @@ pub enum Change {
     PutRole(Role),
     /// Makes or changes a user.
     PutUser(User),
-    /// Removes a user, and the grants to that user.
+    /// Removes a user, with the grants to that user, its tokens and its certificates.
     RemoveUser(UserName),
+    /// Makes a service token.
+    PutToken(ServiceToken),
+    /// Ends a service token.
+    RevokeToken(TokenId),
+    /// Makes a certificate stand for a user.
+    LinkCertificate(CertificateLink),
+    /// Ends that.
+    UnlinkCertificate(Digest),
     /// Makes a grant.
     PutGrant(Grant),
     /// Ends a grant.
@@ -62,6 +71,10 @@ impl Change {
             Self::PutRole(role) => format!("role {}", role.name),
             Self::PutUser(user) => format!("user {}", user.name),
             Self::RemoveUser(name) => format!("user {name}"),
+            Self::PutToken(token) => format!("token {}", token.id),
+            Self::RevokeToken(id) => format!("token {id}"),
+            Self::LinkCertificate(link) => format!("certificate {}", link.certificate),
+            Self::UnlinkCertificate(certificate) => format!("certificate {certificate}"),
             Self::PutGrant(grant) => format!("grant {}", grant.id),
             Self::RevokeGrant(id) => format!("grant {id}"),
             Self::PutPolicy(policy) => format!("policy of {}", policy.dataset),
@@ -81,7 +94,10 @@ impl Change {
             }
             Self::PutPolicy(_) => format!("put {}", self.key()),
             Self::RemoveUser(_) | Self::RemovePolicy(_) => format!("remove {}", self.key()),
-            Self::RevokeGrant(_) => format!("revoke {}", self.key()),
+            Self::PutToken(token) => format!("put {} of user {}", self.key(), token.user),
+            Self::RevokeToken(_) | Self::RevokeGrant(_) => format!("revoke {}", self.key()),
+            Self::LinkCertificate(link) => format!("link {} to user {}", self.key(), link.user),
+            Self::UnlinkCertificate(_) => format!("unlink {}", self.key()),
             Self::ApplyDataset(definition) => format!("define {}", definition.name),
             Self::DropDataset(name) => format!("drop {name}"),
             Self::Publish(publication) => {
@@ -104,6 +120,10 @@ impl Change {
             | Self::PutRole(_)
             | Self::PutUser(_)
             | Self::RemoveUser(_)
+            | Self::PutToken(_)
+            | Self::RevokeToken(_)
+            | Self::LinkCertificate(_)
+            | Self::UnlinkCertificate(_)
             | Self::RevokeGrant(_) => None,
         }
     }

@@ -17,5 +17,6 @@ mod partitions;
 mod program;
 mod redelivery;
 mod said;
+mod sign_in;
 mod store;
 mod tpch;

@@ -42,6 +42,8 @@ impl Snapshot {
             grants: BTreeMap::new(),
             datasets: BTreeMap::new(),
             policies: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            certificates: BTreeMap::new(),
             touched: BTreeMap::new(),
         };
         rest.iter().try_for_each(|change| first.apply(change))?;
@@ -79,6 +81,10 @@ impl Snapshot {
             }
             Change::PutUser(user) => self.put_user(user)?,
             Change::RemoveUser(name) => self.remove_user(name)?,
+            Change::PutToken(token) => self.put_token(token)?,
+            Change::RevokeToken(id) => self.revoke_token(id)?,
+            Change::LinkCertificate(link) => self.link_certificate(link)?,
+            Change::UnlinkCertificate(certificate) => self.unlink_certificate(certificate)?,
             Change::PutGrant(grant) => self.put_grant(grant)?,
             Change::RevokeGrant(id) => self.revoke_grant(id)?,
             Change::PutPolicy(policy) => self.put_policy(policy)?,
@@ -124,7 +130,7 @@ impl Snapshot {
         Err(CatalogError::NotFound { kind: "role", name: role.to_string(), hint })
     }
 
-    fn require_user(&self, name: &UserName) -> Result<()> {
+    pub(super) fn require_user(&self, name: &UserName) -> Result<()> {
         if self.users.contains_key(name) {
             return Ok(());
         }
@@ -135,6 +141,7 @@ impl Snapshot {
     fn put_user(&mut self, user: &User) -> Result<()> {
         user.agency.iter().try_for_each(|agency| self.require_organisation(agency))?;
         user.roles.iter().try_for_each(|role| self.require_role(role))?;
+        Self::check_external(user)?;
         self.users.insert(user.name.clone(), Arc::new(user.clone()));
         Ok(())
     }
@@ -142,6 +149,7 @@ impl Snapshot {
     fn remove_user(&mut self, name: &UserName) -> Result<()> {
         self.require_user(name)?;
         self.users.remove(name);
+        self.end_sign_ins_of(name);
         // A later user of the same name must not inherit them.
         self.grants.retain(|_, grant| grant.to != Grantee::User(name.clone()));
         let owned = |state: &DatasetState| {

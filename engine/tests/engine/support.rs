@@ -71,7 +71,8 @@ fn account(name: &str, agency: Option<OrganisationCode>, roles: &[&str]) -> User
         name: name.parse::<UserName>().unwrap(),
         agency,
         roles: roles.iter().map(|role| role.parse::<RoleName>().unwrap()).collect(),
-        password: basin_catalog::PasswordHash::dummy(),
+        password: None,
+        external: None,
         created_at: Utc::now(),
     }
 }

@@ -17,6 +17,7 @@ mod session;
 mod signals;
 mod size;
 mod sql;
+mod token;
 mod user;
 
 use std::process::ExitCode;
@@ -54,9 +55,12 @@ enum Command {
     /// Record the organisations that answer for data
     #[command(subcommand)]
     Org(org::OrgCommand),
-    /// Create users, set their passwords, list them
+    /// Create users, change, list and remove them
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Make, list and revoke the tokens with which programs sign in
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Allow users, roles or organisations to read a dataset
     #[command(subcommand)]
     Grant(grant::GrantCommand),
@@ -102,6 +106,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Dataset(command) => signals::interruptible(dataset::run(&session, command)).await,
         Command::Org(command) => signals::interruptible(org::run(&session, command)).await,
         Command::User(command) => signals::interruptible(user::run(&session, command)).await,
+        Command::Token(command) => signals::interruptible(token::run(&session, command)).await,
         Command::Grant(command) => signals::interruptible(grant::run(&session, command)).await,
         Command::Pool(args) => signals::interruptible(pool::run(&session, args)).await,
         Command::Serve(args) => serve::run(&session, args).await,
