@@ -14,6 +14,7 @@ mod crash;
 mod limits;
 mod pack;
 mod partitions;
+mod policy_cost;
 mod program;
 mod redelivery;
 mod said;
