@@ -2,7 +2,7 @@
 //! it on the CPU runtime, apart from I/O, holding the permit until the stream ends or is dropped.
 
 use crate::admission::AdmittedParts;
-use crate::audit::{AuditEntry, Outcome};
+use crate::audit::{AuditEntry, Outcome, Receipt};
 use crate::cancel::cancellable;
 use crate::error::{EngineError, Result};
 use crate::output::to_plain;
@@ -17,7 +17,7 @@ use datafusion::physical_plan::{
 use futures::{Stream, StreamExt};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
@@ -85,6 +85,8 @@ pub struct ResultStream {
     timer: Pin<Box<Sleep>>,
     limit: Duration,
     audit: AuditEntry,
+    /// Until it comes, the record is not durable and nothing leaves.
+    kept: Option<Receipt>,
 }
 
 impl crate::Admitted {
@@ -140,7 +142,19 @@ impl crate::Admitted {
             }
         };
         let stop = Some(stop.drop_guard());
-        Ok(ResultStream { query_id, schema, batches, outcome, task, stop, timer, limit: timeout, audit })
+        let kept = Some(audit.keep());
+        Ok(ResultStream {
+            query_id,
+            schema,
+            batches,
+            outcome,
+            task,
+            stop,
+            timer,
+            limit: timeout,
+            audit,
+            kept,
+        })
     }
 }
 
@@ -244,6 +258,13 @@ impl Stream for ResultStream {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.task.is_none() {
             return Poll::Ready(None);
+        }
+        if let Some(receipt) = &mut self.kept {
+            let kept = ready!(Pin::new(receipt).poll(cx));
+            self.kept = None;
+            if let Err(error) = kept {
+                return Poll::Ready(self.end(Err(error)));
+            }
         }
         match self.batches.poll_recv(cx) {
             Poll::Ready(Some(batch)) => {

@@ -2,6 +2,7 @@
 
 use super::lineage::SourceItem;
 use super::providers::LocalCatalog;
+use super::uses::{self, Uses};
 use super::{divide, explain, lineage, names, parameters, parse, substrait};
 use crate::error::{EngineError, Result};
 use crate::output::plain_schema;
@@ -42,6 +43,7 @@ pub(crate) struct Plan {
     pub(super) schema: SchemaRef,
     pub(super) sources: Vec<Option<SourceItem>>,
     pub(super) datasets: Vec<DatasetName>,
+    pub(super) uses: Uses,
 }
 
 impl Plan {
@@ -82,8 +84,8 @@ pub(crate) async fn plan(work: Work, values: Vec<ScalarValue>) -> Result<Plan> {
     if let Some(unbound) = unbound {
         schema = widen(&schema, &unbound);
     }
-    let sources = lineage::of(&analysed, &grants);
-    Ok(Plan { grants, state: Arc::new(state), logical: analysed, schema, sources, datasets })
+    let (sources, uses) = (lineage::of(&analysed, &grants), uses::of(&analysed));
+    Ok(Plan { grants, state: Arc::new(state), logical: analysed, schema, sources, datasets, uses })
 }
 
 /// Plans a statement without values. `columns` are the columns that its rows go to, when they go anywhere.

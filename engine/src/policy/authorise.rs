@@ -1,7 +1,6 @@
 //! Authorise: `Planned` -> `Authorized`. Checks every dataset of the analysed plan once more, failing
 //! closed, and is where row filters, masks and suppression attach to scans. Does not touch SQL text.
 
-use crate::audit::Outcome;
 use crate::error::{EngineError, Result};
 use crate::plan::{Planned, PlannedParts};
 use crate::request::QueryId;
@@ -24,15 +23,12 @@ impl Planned {
     ///
     /// # Errors
     /// `PermissionDenied` when the plan reads a dataset that the grants don't allow.
-    pub fn authorize(self) -> Result<Authorized> {
-        let _span = tracing::debug_span!("authorize", query_id = %self.query_id()).entered();
+    pub async fn authorize(self) -> Result<Authorized> {
+        let span = tracing::debug_span!("authorize", query_id = %self.query_id());
         let mut parts = self.into_parts();
-        match check(&parts) {
+        match span.in_scope(|| check(&parts)) {
             Ok(()) => Ok(Authorized { parts }),
-            Err(error) => {
-                parts.audit.close(Outcome::of(&error));
-                Err(error)
-            }
+            Err(error) => Err(parts.audit.fail(error).await),
         }
     }
 }

@@ -50,9 +50,11 @@ impl Grants {
         self.live.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// Tells whether the principal may see the audit record of a query of `user`.
+    /// Tells whether the principal may see the audit record of a query of `user`: its own, and as administrator or
+    /// auditor all.
     pub(crate) fn sees_queries_of(&self, user: &str) -> bool {
-        self.admin || self.principal.user().as_str() == user
+        let auditor = self.principal.roles().iter().any(|role| role.as_str() == "auditor");
+        self.admin || auditor || self.principal.user().as_str() == user
     }
 
     /// Returns the snapshot whose data is read.

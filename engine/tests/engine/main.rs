@@ -12,3 +12,4 @@ mod select;
 mod substrait;
 mod support;
 mod system;
+mod uses;

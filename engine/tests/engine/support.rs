@@ -295,7 +295,7 @@ impl World {
     }
 
     pub(crate) async fn stream(&self, request: QueryRequest) -> Result<ResultStream, EngineError> {
-        self.engine.plan(request).await?.authorize()?.admit().await?.execute()
+        self.engine.plan(request).await?.authorize().await?.admit().await?.execute()
     }
 
     pub(crate) async fn run(&self, request: QueryRequest) -> Result<Vec<RecordBatch>, EngineError> {
