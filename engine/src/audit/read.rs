@@ -12,8 +12,9 @@ use super::record::{Ended, Record};
 use super::table::{AuditTable, TableFile};
 use crate::error::Result;
 use chrono::{DateTime, NaiveDate, Utc};
-use datafusion::arrow::array::{BooleanArray, RecordBatch};
+use datafusion::arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::filter_record_batch;
+use datafusion::arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use futures::{StreamExt, TryStreamExt};
@@ -83,12 +84,12 @@ struct Found {
     here: bool,
 }
 
-/// Reads the records of the users that `sees` lets through.
+/// Reads the records that `sees` lets through, by their user and their beginning.
 ///
 /// Shape: the columns of [`schema`], in no order. Records outside of `days` may be among them.
 pub(crate) async fn read_all<F>(audit: &AuditLog, days: DaysWanted, sees: F) -> Result<Vec<RecordBatch>>
 where
-    F: Fn(&str) -> bool + Send + Sync,
+    F: Fn(&str, DateTime<Utc>) -> bool + Send + Sync,
 {
     let (store, folder) = audit.store();
     let mut found: HashMap<String, Found> = HashMap::new();
@@ -143,10 +144,16 @@ fn without_found(batch: &RecordBatch, found: &mut HashMap<String, Found>) -> Res
     Ok(filter_record_batch(batch, &keep).map_err(DataFusionError::from)?)
 }
 
-/// Keeps the rows whose user may be seen, in the columns of `basin.queries`.
-fn visible(batch: &RecordBatch, sees: impl Fn(&str) -> bool) -> Result<RecordBatch> {
-    let users = texts(batch, USER).into_iter();
-    let keep: BooleanArray = users.map(|user| Some(user.is_some_and(&sees))).collect();
-    let kept = filter_record_batch(batch, &keep).map_err(DataFusionError::from)?;
-    conform(&kept, &schema())
+/// Keeps the rows that may be seen, in the columns of `basin.queries`.
+fn visible(batch: &RecordBatch, sees: impl Fn(&str, DateTime<Utc>) -> bool) -> Result<RecordBatch> {
+    let batch = conform(batch, &schema())?;
+    let began = batch.column_by_name(STARTED_AT);
+    let began = began.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+    let keep = texts(&batch, USER).into_iter().enumerate().map(|(row, user)| {
+        let micros = began.filter(|began| began.is_valid(row)).map(|began| began.value(row));
+        let began = micros.and_then(DateTime::from_timestamp_micros);
+        Some(user.zip(began).is_some_and(|(user, began)| sees(user, began)))
+    });
+    let keep: BooleanArray = keep.collect();
+    Ok(filter_record_batch(&batch, &keep).map_err(DataFusionError::from)?)
 }

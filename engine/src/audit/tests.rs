@@ -139,7 +139,7 @@ fn audit(store: Arc<dyn ObjectStore>) -> AuditLog {
 /// Reads all records: the text and the outcome of each. Fails when one is there twice.
 async fn seen(audit: &AuditLog) -> BTreeMap<String, Option<String>> {
     let mut found = BTreeMap::new();
-    for batch in read_all(audit, DaysWanted::default(), |_| true).await.unwrap() {
+    for batch in read_all(audit, DaysWanted::default(), |_, _| true).await.unwrap() {
         for (sql, outcome) in texts(&batch, "sql").into_iter().zip(texts(&batch, "outcome")) {
             let sql = sql.unwrap().to_owned();
             let before = found.insert(sql.clone(), outcome.map(ToOwned::to_owned));

@@ -50,11 +50,16 @@ impl Grants {
         self.live.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// Tells whether the principal may see the audit record of a query of `user`: its own, and as administrator or
-    /// auditor all.
-    pub(crate) fn sees_queries_of(&self, user: &str) -> bool {
+    /// Tells whether the principal may see the audit record of a query that `user` began then: its own, and as
+    /// administrator or auditor all.
+    pub(crate) fn sees_query_of(&self, user: &str, began: DateTime<Utc>) -> bool {
         let auditor = self.principal.roles().iter().any(|role| role.as_str() == "auditor");
-        self.admin || auditor || self.principal.user().as_str() == user
+        if self.admin || auditor {
+            return true;
+        }
+        // Not those of an earlier user of the same name.
+        let account = self.policy.users().get(self.principal.user());
+        self.principal.user().as_str() == user && account.is_none_or(|account| account.created_at <= began)
     }
 
     /// Returns the snapshot whose data is read.

@@ -11,5 +11,5 @@ pub(super) async fn rows(
     grants: &Arc<Grants>,
     days: DaysWanted,
 ) -> Result<Vec<RecordBatch>> {
-    read_all(audit, days, |user| grants.sees_queries_of(user)).await
+    read_all(audit, days, |user, began| grants.sees_query_of(user, began)).await
 }
