@@ -219,6 +219,30 @@ async fn an_end_that_comes_late_takes_the_place_of_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_long_log_is_checkpointed_and_replaced_files_go_after_a_day() {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let folder = Path::from(FOLDER);
+    // At noon: the days of the records and of the replaced files are the same.
+    let began = Utc::now().date_naive().and_hms_opt(12, 0, 0).unwrap().and_utc();
+    for number in 0..12 {
+        journal::write(&store, &folder, &[ended(&record(&number.to_string(), began))]).await.unwrap();
+        assert_eq!(roll::roll(&store, &folder).await.unwrap().records, 1);
+    }
+    let list = async |below: String| {
+        let below = Path::from(format!("{FOLDER}/{below}"));
+        let objects: Vec<ObjectMeta> = store.list(Some(&below)).try_collect().await.unwrap();
+        objects.into_iter().map(|object| object.location.to_string()).collect::<Vec<_>>()
+    };
+    let log = list("_delta_log".to_owned()).await;
+    assert!(log.iter().any(|name| name.contains("00000000000000000010.checkpoint")), "{log:?}");
+    let day = format!("day={}", began.date_naive());
+    assert_eq!(list(day.clone()).await.len(), 12, "they stay for those who read an older version");
+    roll::once(&store, &folder, Utc::now() + Duration::hours(25)).await.unwrap();
+    assert_eq!(list(day).await.len(), 1);
+    assert_eq!(seen(&audit(Arc::clone(&store))).await.len(), 12);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_count_once_while_several_write_and_roll() {
     const QUERIES: usize = 300;
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
@@ -229,6 +253,8 @@ async fn readers_count_once_while_several_write_and_roll() {
         tasks.spawn(async move {
             let mut rolled = 0;
             while writing.load(Ordering::SeqCst) {
+                // A store in memory never waits: without this the writers would not run.
+                tokio::task::yield_now().await;
                 // Losing against the other one is no failure.
                 rolled += roll::roll(&store, &Path::from(FOLDER)).await.map_or(0, |rolled| rolled.records);
             }

@@ -12,7 +12,7 @@ use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::expr::GroupingSet;
 use datafusion::logical_expr::{
     Aggregate, Distinct, Expr, Extension, Join, JoinType, LogicalPlan, Partitioning, RecursiveQuery,
-    SortExpr, TableScan, Union,
+    SortExpr, TableScan, Union, Values,
 };
 use std::collections::{BTreeSet, HashMap};
 
@@ -113,16 +113,7 @@ impl Walk {
                 let from = node.dependency_indices.iter();
                 from.map(|at| columns.get(*at).cloned().unwrap_or_default()).collect()
             }
-            LogicalPlan::Values(node) => {
-                let nowhere = Scope { inputs: &[], outer };
-                let mut columns = vec![Items::new(); node.schema.fields().len()];
-                for row in &node.values {
-                    for (column, value) in columns.iter_mut().zip(row) {
-                        column.extend(self.expr(value, &nowhere));
-                    }
-                }
-                columns
-            }
+            LogicalPlan::Values(node) => self.values(node, outer),
             LogicalPlan::RecursiveQuery(node) => self.recursion(node, outer),
             LogicalPlan::Extension(node) => self.extension(node, outer),
             LogicalPlan::EmptyRelation(_)
@@ -134,6 +125,17 @@ impl Walk {
             | LogicalPlan::Ddl(_)
             | LogicalPlan::Copy(_) => self.anything(plan, outer),
         }
+    }
+
+    fn values(&mut self, node: &Values, outer: Option<&Scope<'_>>) -> Columns {
+        let nowhere = Scope { inputs: &[], outer };
+        let mut columns = vec![Items::new(); node.schema.fields().len()];
+        for row in &node.values {
+            for (column, value) in columns.iter_mut().zip(row) {
+                column.extend(self.expr(value, &nowhere));
+            }
+        }
+        columns
     }
 
     /// Walks a node's only input, and what the node makes of it.
