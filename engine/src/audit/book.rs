@@ -221,7 +221,7 @@ impl Book {
         let write = journal::write(&self.store, &self.folder, &batch.records);
         let outcome = tokio::time::timeout(WRITE_WITHIN, write).await;
         match outcome.unwrap_or_else(|late| Err(EngineError::Store { source: Box::new(late) })) {
-            Ok(()) => {
+            Ok(_) => {
                 self.pages().stored(batch);
                 self.written.fetch_add(1, Ordering::Relaxed);
                 self.wrote.notify_one();

@@ -11,9 +11,13 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Objects read at once.
 const CONCURRENCY: usize = 16;
+/// A roll takes milliseconds and comes every few minutes: to meet this many is no chance.
+const MAX_ATTEMPTS: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(5);
 /// Folder below the audit's. Delta's own tools leave names that begin with `_` alone.
 const FOLDER: &str = "_journal";
 
@@ -24,8 +28,8 @@ pub(super) struct Sheet {
     pub(super) records: Vec<Record>,
 }
 
-/// Stores records durably, in one object.
-pub(super) async fn write(store: &Arc<dyn ObjectStore>, folder: &Path, records: &[Record]) -> Result<()> {
+/// Stores records durably, in one object; returns where.
+pub(super) async fn write(store: &Arc<dyn ObjectStore>, folder: &Path, records: &[Record]) -> Result<Path> {
     let mut lines = Vec::with_capacity(records.len() * 512);
     for record in records {
         serde_json::to_writer(&mut lines, record).map_err(fault)?;
@@ -34,7 +38,7 @@ pub(super) async fn write(store: &Arc<dyn ObjectStore>, folder: &Path, records: 
     // The name is new, so that repeating a write whose reply was lost does no harm.
     let path = folder.clone().join(FOLDER).join(format!("{}.jsonl", QueryId::new()));
     store.put(&path, lines.into()).await.map_err(unavailable)?;
-    Ok(())
+    Ok(path)
 }
 
 /// Lists the objects, the oldest first.
@@ -46,7 +50,22 @@ pub(super) async fn list(store: &Arc<dyn ObjectStore>, folder: &Path) -> Result<
     Ok(paths)
 }
 
-/// Reads objects. One that is gone was rolled since it was listed.
+/// Reads all records, for whoever wants each. What an object that went meanwhile held may have moved to a newer one,
+/// so all are listed again then.
+pub(super) async fn read_all(store: &Arc<dyn ObjectStore>, folder: &Path) -> Result<Vec<Record>> {
+    for _ in 0..MAX_ATTEMPTS {
+        let paths = list(store, folder).await?;
+        let listed = paths.len();
+        let sheets = read(store, paths).await?;
+        if sheets.len() == listed {
+            return Ok(sheets.into_iter().flat_map(|sheet| sheet.records).collect());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(EngineError::Busy("the audit is being rolled again and again".to_owned()))
+}
+
+/// Reads objects, as far as they are still there.
 pub(super) async fn read(store: &Arc<dyn ObjectStore>, paths: Vec<Path>) -> Result<Vec<Sheet>> {
     let sheets = futures::stream::iter(paths).map(|path| sheet(store, path)).buffered(CONCURRENCY);
     Ok(sheets.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())

@@ -96,8 +96,7 @@ where
     for record in audit.recent() {
         found.insert(record.key.to_string(), Found { here: !record.is_closed(), record });
     }
-    let sheets = journal::read(store, journal::list(store, folder).await?).await?;
-    for record in sheets.into_iter().flat_map(|sheet| sheet.records) {
+    for record in journal::read_all(store, folder).await? {
         let key = record.key.to_string();
         let known = found.get(&key).is_some_and(|known| known.record.is_closed() || !record.is_closed());
         if !known {

@@ -1,9 +1,10 @@
 //! Roll: what the journal holds, into the table, as one commit of Delta.
 //!
-//! In order: read the journal; merge what has ended into the files of its days; commit, where put-if-absent
-//! decides between several servers; only then delete from the journal. A crash between two steps leaves a file that
-//! nobody refers to, or objects whose records are in the table already: the next roll finds both. Readers
-//! count a record once, wherever it stands (`read`).
+//! In order: read the table's version, then the journal; merge what has ended into the files of its days; write
+//! what has not ended into one new object; commit, where put-if-absent decides between several servers; only
+//! then delete the old objects. Whoever commits has seen all that was rolled before. A crash between two steps leaves
+//! files that nobody refers to, or records in two places: the next roll finds both, and readers count a record
+//! once, wherever it stands (`read`).
 
 use super::journal::{self, Sheet};
 use super::merge::{Day, merge};
@@ -13,7 +14,7 @@ use crate::error::{EngineError, Result};
 use chrono::{DateTime, NaiveDate, Utc};
 use object_store::ObjectStore;
 use object_store::path::Path;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Rolls that lose against another server this often leave it to that.
@@ -28,8 +29,8 @@ pub struct Rolled {
     pub records: u64,
     /// Objects of the journal that were no longer needed.
     pub objects: u64,
-    /// Objects that remain: they hold records of queries that may be running.
-    pub remaining: u64,
+    /// Records that remain in the journal, of queries that may be running.
+    pub running: u64,
 }
 
 /// Rolls the journal into the table.
@@ -43,7 +44,7 @@ pub(super) async fn roll(store: &Arc<dyn ObjectStore>, folder: &Path) -> Result<
         };
         total.records += rolled.records;
         total.objects += rolled.objects;
-        total.remaining = rolled.remaining;
+        total.running = rolled.running;
         if !more {
             return Ok(total);
         }
@@ -64,15 +65,14 @@ pub(super) async fn once(
     folder: &Path,
     now: DateTime<Utc>,
 ) -> Result<Option<Round>> {
-    let mut paths = journal::list(store, folder).await?;
-    let beyond = paths.len().saturating_sub(MAX_SHEETS);
-    paths.truncate(MAX_SHEETS);
-    let sheets = journal::read(store, paths).await?;
-    let Settled { records, done, kept } = settle(sheets, now);
     let table = AuditTable::open(store, folder)?;
     let latest = table.latest().await?;
+    let mut paths = journal::list(store, folder).await?;
+    let beyond = paths.len() > MAX_SHEETS;
+    paths.truncate(MAX_SHEETS);
+    let Settled { records, running, carried, old } = settle(journal::read(store, paths).await?, now);
     let files = latest.as_ref().map(|state| table.files(state)).transpose()?.unwrap_or_default();
-    let mut rolled = Rolled { records: 0, objects: done.len() as u64, remaining: (kept + beyond) as u64 };
+    let mut rolled = Rolled { records: 0, objects: old.len() as u64, running: running.len() as u64 };
     let (mut change, mut written) = (TableChange::default(), Vec::new());
     let mut days = recent_days(now);
     for (day, records) in records {
@@ -84,12 +84,15 @@ pub(super) async fn once(
             change.removed.extend(merged.change.removed);
         }
     }
-    if !change.added.is_empty() && !table.commit(latest.as_ref(), change).await? {
+    if carried {
+        written.push(journal::write(store, folder, &running).await?);
+    }
+    if !written.is_empty() && !table.commit(latest.as_ref(), change).await? {
         table.delete(written).await?;
         return Ok(None);
     }
-    let more = beyond > 0 && !done.is_empty();
-    table.delete(done).await?;
+    let more = beyond && !old.is_empty();
+    table.delete(old).await?;
     // What is left undone here makes reading slower, no more.
     if let Err(error) = table.tidy(&days, now).await {
         tracing::warn!(%error, "the audit's table was not tidied");
@@ -97,17 +100,19 @@ pub(super) async fn once(
     Ok(Some(Round { rolled, more }))
 }
 
-/// What of the journal may be rolled.
+/// What becomes of the journal.
 struct Settled {
+    /// Those that have ended, by day and key.
     records: BTreeMap<NaiveDate, BTreeMap<String, Record>>,
-    /// Objects whose records have all ended.
-    done: Vec<Path>,
-    /// How many others there are.
-    kept: usize,
+    /// Those that have not.
+    running: Vec<Record>,
+    /// Whether these are to be written anew, so that all old objects can go.
+    carried: bool,
+    old: Vec<Path>,
 }
 
 fn settle(sheets: Vec<Sheet>, now: DateTime<Utc>) -> Settled {
-    let mut best: HashMap<String, Record> = HashMap::new();
+    let mut best: BTreeMap<String, Record> = BTreeMap::new();
     let mut contents = Vec::with_capacity(sheets.len());
     for sheet in sheets {
         let keys: Vec<String> = sheet.records.iter().map(|record| record.key.to_string()).collect();
@@ -119,14 +124,23 @@ fn settle(sheets: Vec<Sheet>, now: DateTime<Utc>) -> Settled {
         }
         contents.push((sheet.path, keys));
     }
-    let ended = best.into_iter().map(|(key, record)| (key, record.seen_at(now)));
-    let ended: HashMap<String, Record> = ended.filter(|(_, record)| record.outcome.is_some()).collect();
-    let all = contents.len();
-    let done = contents.into_iter().filter(|(_, keys)| keys.iter().all(|key| ended.contains_key(key)));
-    let done: Vec<Path> = done.map(|(path, _)| path).collect();
+    let seen = best.into_iter().map(|(key, record)| (key, record.seen_at(now)));
+    let (ended, running): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        seen.partition(|(_, record)| record.outcome.is_some());
+    let is_kept = |keys: &[String]| keys.iter().any(|key| running.contains_key(key));
+    let kept: Vec<&Vec<String>> =
+        contents.iter().map(|(_, keys)| keys).filter(|keys| is_kept(keys)).collect();
+    // One object of nothing but running queries stays as it is.
+    let carried = match kept.as_slice() {
+        [] => false,
+        [one] => one.iter().any(|key| ended.contains_key(key)),
+        _ => true,
+    };
+    let old = contents.iter().filter(|(_, keys)| carried || !is_kept(keys));
+    let old = old.map(|(path, _)| path.clone()).collect();
     let mut records: BTreeMap<NaiveDate, BTreeMap<String, Record>> = BTreeMap::new();
     for (key, record) in ended {
         records.entry(record.started_at.date_naive()).or_default().insert(key, record);
     }
-    Settled { records, kept: all - done.len(), done }
+    Settled { records, running: running.into_values().collect(), carried, old }
 }

@@ -19,10 +19,10 @@ pub(super) async fn run(session: &Session, engine: &Engine) -> Result<()> {
 
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Rolled { records, objects, remaining } = self.0;
+        let Rolled { records, objects, running } = self.0;
         write!(f, "{} records rolled, {} small objects removed", grouped(records), grouped(objects))?;
-        if remaining > 0 {
-            write!(f, ", {} left that hold queries which may still run", grouped(remaining))?;
+        if running > 0 {
+            write!(f, "; {} queries may still run and stay where they are", grouped(running))?;
         }
         Ok(())
     }
