@@ -22,8 +22,10 @@ use tokio::time::Sleep;
 
 /// Time between two writes that nobody waits for.
 const FLUSH_EVERY: Duration = Duration::from_secs(2);
-/// How long a query waits for its record to be stored. After as long without a store, new ones are refused at once.
+/// How long a query waits for its record to be stored.
 const STORED_WITHIN: Duration = Duration::from_secs(10);
+/// After writes have failed for so long, new queries don't wait: they are refused at once.
+const REFUSED_AFTER: Duration = Duration::from_secs(5);
 /// A write that takes longer counts as failed, and is tried again.
 const WRITE_WITHIN: Duration = Duration::from_secs(30);
 /// Pause after a write that failed.
@@ -125,7 +127,7 @@ impl Book {
     /// Opens a record, unless records can't be stored.
     pub(super) fn open(&self, record: Record) -> Result<Arc<AtomicU64>> {
         let mut pages = self.pages();
-        let failing = pages.failing_since.is_some_and(|since| since.elapsed() > STORED_WITHIN);
+        let failing = pages.failing_since.is_some_and(|since| since.elapsed() > REFUSED_AFTER);
         if failing || pages.closed.len() >= MAX_BACKLOG {
             return Err(not_kept());
         }

@@ -1,7 +1,7 @@
 //! The audit: one record a walk, closed once, durable before anything is answered, seen by its owner.
 
-use crate::support::{World, lines, principal, user};
-use basin_catalog::{Catalog, Principal, Store};
+use crate::support::{World, account, lines, principal, user};
+use basin_catalog::{Catalog, Change, Principal, Store};
 use basin_engine::{Engine, EngineConfig, EngineError, QueryRequest};
 use futures::{StreamExt, TryStreamExt};
 use std::time::{Duration, Instant};
@@ -134,6 +134,17 @@ async fn auditors_see_all_queries_and_nothing_else() {
     let count = "SELECT count(*) FROM basin.queries WHERE sql = 'SELECT 1'";
     assert_eq!(world.ask_as(auditor(), count).await.unwrap(), "1");
     world.ask_as(auditor(), "SELECT * FROM health.secret").await.unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_gets_an_earlier_users_name_does_not_get_its_queries() {
+    let world = World::new().await;
+    let count = "SELECT count(*) FROM basin.queries WHERE sql = 'SELECT 1'";
+    world.ask("SELECT 1").await.unwrap();
+    assert_eq!(world.ask(count).await.unwrap(), "1");
+    let base = world.catalog.latest().await.unwrap();
+    world.catalog.commit(&base, "test", vec![Change::PutUser(account("ann", None, &[]))]).await.unwrap();
+    assert_eq!(world.ask(count).await.unwrap(), "0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
