@@ -95,6 +95,7 @@ def served(basin: pathlib.Path) -> Iterator[Served]:
                 "BASIN_CLIENT_KEY": str(files["client.key"]),
                 "BASIN_USER": USER,
                 "BASIN_PASSWORD": PASSWORD,
+                "BASIN_PROGRAM": str(basin),
                 "BASIN_STORE": str(store),
                 "BASIN_PID": str(processes[0].pid),
                 "BASIN_TYPES": str(HERE / "types.json"),

@@ -4,6 +4,7 @@
 //! endpoint. No crate of Basin is linked. `tests/run build` makes the binary beforehand.
 
 mod accounting;
+mod audit;
 mod bad_commands;
 mod bad_files;
 mod bad_requests;

@@ -69,9 +69,16 @@ impl Grants {
         self.live.get(name).map_or_else(Vec::new, |live| live.iter().map(|grant| grant.id.clone()).collect())
     }
 
-    /// Tells whether the principal may see the audit record of a query of `user`.
-    pub(crate) fn sees_queries_of(&self, user: &str) -> bool {
-        self.admin || self.principal.user().as_str() == user
+    /// Tells whether the principal may see the audit record of a query that `user` began then: its own, and as
+    /// administrator or auditor all.
+    pub(crate) fn sees_query_of(&self, user: &str, began: DateTime<Utc>) -> bool {
+        let auditor = self.principal.roles().iter().any(|role| role.as_str() == "auditor");
+        if self.admin || auditor {
+            return true;
+        }
+        // Not those of an earlier user of the same name.
+        let account = self.policy.users().get(self.principal.user());
+        self.principal.user().as_str() == user && account.is_none_or(|account| account.created_at <= began)
     }
 
     /// When the access to a dataset changes by itself: when the first of its grants ends.

@@ -28,7 +28,7 @@ pub(crate) use cells::{Withheld, planner};
 pub(crate) use grants::Grants;
 pub(crate) use lease::{Lease, RecentPolicy};
 pub(crate) use mask::MaskKey;
-pub(crate) use police::{Policed, police};
+pub(crate) use police::{Policed, police, policy_columns};
 pub(crate) use quiet::quiet;
 pub use rows::check_row_filter;
 pub(crate) use rules::Rules;

@@ -23,8 +23,8 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use datafusion::scalar::ScalarValue;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One row of so many is taken to pass a filter, as the engine takes it elsewhere.
 const FILTERED: usize = 5;
@@ -45,6 +45,8 @@ pub(crate) struct Rules {
     columns: Vec<Shown>,
     schema: SchemaRef,
     counts: Arc<VisibleCounts>,
+    /// Row filters as conditions, so far.
+    made: Arc<Mutex<BTreeMap<RowFilter, Expr>>>,
 }
 
 /// A column of a limited view.
@@ -87,7 +89,7 @@ impl Rules {
         }
         let schema = Arc::new(Schema::new(fields));
         let counts = Arc::clone(counts);
-        Some(Self { limits, asker: Asker::of(grants), key, raw, columns, schema, counts })
+        Some(Self { limits, asker: Asker::of(grants), key, raw, columns, schema, counts, made: Arc::default() })
     }
 
     /// Returns the columns that are shown.
@@ -119,6 +121,7 @@ impl Rules {
             columns,
             schema: Arc::new(Schema::new(fields)),
             counts: Arc::clone(&self.counts),
+            made: Arc::clone(&self.made),
         })
     }
 
@@ -211,11 +214,29 @@ impl Rules {
         Ok(all)
     }
 
+    /// Names of the items that row filters look at.
+    pub(super) fn columns_looked_at(&self, state: &SessionState) -> Result<BTreeSet<String>> {
+        let permitted = self.limits.permits.iter().filter_map(|permit| permit.rows.as_ref());
+        let mut names = BTreeSet::new();
+        for filter in self.limits.layers.iter().chain(permitted) {
+            let condition = self.condition(state, filter)?;
+            names.extend(condition.column_refs().into_iter().map(|column| column.name.clone()));
+        }
+        Ok(names)
+    }
+
+    /// A row filter as a condition, made once.
     fn condition(&self, state: &SessionState, filter: &RowFilter) -> Result<Expr> {
-        condition(state, filter, &self.raw, &self.asker).map_err(|error| {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(condition) = made.get(filter) {
+            return Ok(condition.clone());
+        }
+        let condition = condition(state, filter, &self.raw, &self.asker).map_err(|error| {
             tracing::error!(%error, "a row filter can't be applied");
             EngineError::PolicyBroken
-        })
+        })?;
+        made.insert(filter.clone(), condition.clone());
+        Ok(condition)
     }
 
     /// The rows of any of some permits; none: all rows.

@@ -1,7 +1,7 @@
 //! Table: a system table as a DataFusion table. Rows are made when it is scanned, never before.
 
 use super::SCHEMA;
-use crate::audit::{self, AuditLog};
+use crate::audit::{self, AuditLog, DaysWanted};
 use crate::error::Result;
 use crate::plan::Keys;
 use crate::policy::{Grants, View};
@@ -13,7 +13,7 @@ use datafusion::catalog::Session;
 use datafusion::catalog::information_schema::{INFORMATION_SCHEMA, INFORMATION_SCHEMA_TABLES};
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::datasource::{TableProvider, TableType};
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use serde::Serialize;
 use std::sync::Arc;
@@ -109,9 +109,11 @@ impl SystemTable {
         Arc::ptr_eq(&self.grants, grants)
     }
 
-    async fn rows(&self) -> Result<Vec<RecordBatch>> {
+    async fn rows(&self, filters: &[Expr]) -> Result<Vec<RecordBatch>> {
         match self.kind {
-            SystemTableKind::Queries => super::queries::rows(&self.audit, &self.grants).await,
+            SystemTableKind::Queries => {
+                super::queries::rows(&self.audit, &self.grants, DaysWanted::of(filters)).await
+            }
             other => Ok(vec![snapshot_rows(other, &self.grants, true)?]),
         }
     }
@@ -144,14 +146,32 @@ impl TableProvider for SystemTable {
         TableType::Base
     }
 
+    /// Filters only tell which days of the audit need not be read.
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> datafusion::common::Result<Vec<TableProviderFilterPushDown>> {
+        let pushed = match self.kind {
+            SystemTableKind::Queries => TableProviderFilterPushDown::Inexact,
+            SystemTableKind::Datasets
+            | SystemTableKind::Items
+            | SystemTableKind::Versions
+            | SystemTableKind::Deliveries
+            | SystemTableKind::TableConstraints
+            | SystemTableKind::KeyColumnUsage
+            | SystemTableKind::ReferentialConstraints => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(vec![pushed; filters.len()])
+    }
+
     async fn scan(
         &self,
         _: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _: &[Expr],
+        filters: &[Expr],
         _: Option<usize>,
     ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
-        let rows = self.rows().await?;
+        let rows = self.rows(filters).await?;
         let plan: Arc<dyn ExecutionPlan> =
             MemorySourceConfig::try_new_exec(&[rows], self.schema(), projection.cloned())?;
         Ok(plan)

@@ -15,3 +15,4 @@ mod select;
 mod substrait;
 mod support;
 mod system;
+mod uses;

@@ -66,7 +66,7 @@ pub(crate) fn principal(
     Principal::of(&account(name, agency, roles), purpose.map(ToOwned::to_owned))
 }
 
-fn account(name: &str, agency: Option<OrganisationCode>, roles: &[&str]) -> User {
+pub(crate) fn account(name: &str, agency: Option<OrganisationCode>, roles: &[&str]) -> User {
     User {
         name: name.parse::<UserName>().unwrap(),
         agency,
@@ -308,7 +308,7 @@ impl World {
     }
 
     pub(crate) async fn stream(&self, request: QueryRequest) -> Result<ResultStream, EngineError> {
-        self.engine.plan(request).await?.authorize()?.admit().await?.execute()
+        self.engine.plan(request).await?.authorize().await?.admit().await?.execute()
     }
 
     pub(crate) async fn run(&self, request: QueryRequest) -> Result<Vec<RecordBatch>, EngineError> {

@@ -6,11 +6,12 @@ use std::fmt;
 use basin_catalog::{
     Change, DatasetName, ErrorClass, Grant, GrantId, Grantee, OrganisationCode, RoleName, Snapshot, UserName,
 };
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::error::{CommandError, Result};
+use super::moment::moment;
 use super::output;
 use super::session::{Session, author};
 use super::user::require_organisation;
@@ -181,16 +182,6 @@ async fn list(session: &Session) -> Result<()> {
     session.answer(&List(lines.collect()))
 }
 
-/// Reads an RFC 3339 timestamp, or a date as its first moment in UTC.
-fn moment(text: &str) -> std::result::Result<DateTime<Utc>, String> {
-    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
-        return Ok(moment.with_timezone(&Utc));
-    }
-    text.parse::<NaiveDate>()
-        .map(|date| date.and_time(NaiveTime::MIN).and_utc())
-        .map_err(|_| "write 2026-01-31 or 2026-01-31T08:00:00+08:00".to_owned())
-}
-
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "grant {} {} (snapshot {})", self.grant, self.outcome, self.snapshot)
@@ -212,17 +203,5 @@ impl fmt::Display for List {
         });
         let names = ["grant", "dataset", "to", "purpose", "from", "until", "basis"];
         f.write_str(&output::table(&output::header(&names), rows.collect()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::moment;
-
-    #[test]
-    fn moments_are_timestamps_or_dates() {
-        assert_eq!(moment("2020-01-20").unwrap().to_rfc3339(), "2020-01-20T00:00:00+00:00");
-        assert_eq!(moment("2020-01-20T08:00:00+08:00").unwrap().to_rfc3339(), "2020-01-20T00:00:00+00:00");
-        assert!(moment("soon").is_err());
     }
 }

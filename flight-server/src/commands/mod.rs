@@ -1,12 +1,14 @@
 //! The commands of `basin`: one module each. A command reads its arguments, calls the crates that
 //! do the work and prints what came of it; it holds no rule of its own about data or access.
 
+mod audit;
 mod dataset;
 mod demo;
 mod error;
 mod exit;
 mod grant;
 mod logging;
+mod moment;
 mod org;
 mod output;
 mod password;
@@ -64,6 +66,9 @@ enum Command {
     /// Allow users, roles or organisations to read a dataset
     #[command(subcommand)]
     Grant(grant::GrantCommand),
+    /// Search, show and export the records of queries
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Check raw files and publish them as a new version of a dataset
     Pool(pool::PoolArgs),
     /// Serve the store over Arrow Flight SQL
@@ -108,6 +113,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::User(command) => signals::interruptible(user::run(&session, command)).await,
         Command::Token(command) => signals::interruptible(token::run(&session, command)).await,
         Command::Grant(command) => signals::interruptible(grant::run(&session, command)).await,
+        Command::Audit(command) => signals::interruptible(audit::run(&session, command)).await,
         Command::Pool(args) => signals::interruptible(pool::run(&session, args)).await,
         Command::Serve(args) => serve::run(&session, args).await,
         Command::Sql(args) => sql::run(&session, args).await,

@@ -186,7 +186,7 @@ impl FlightSql {
         let reads = planned.provenance().into_iter().map(|from| (from.dataset, from.access)).collect();
         let there = planned.snapshot().datasets().get(target).and_then(|state| state.current());
         let there = there.map(|version| (version.number, version.rows));
-        let first = planned.authorize()?.admit().await?.execute()?;
+        let first = planned.authorize().await?.admit().await?.execute()?;
         let schema = first.schema();
         let engine = self.engine.clone();
         let rest = stream::iter(runs).then(move |values| start(engine.clone(), request(values), None));
