@@ -13,8 +13,9 @@ use uuid::Uuid;
 use crate::access::{Grant, Role, User};
 use crate::codes::OrganisationCode;
 use crate::definition::DatasetDefinition;
+use crate::demand::Demand;
 use crate::error::{CatalogError, Result};
-use crate::ids::{DatasetName, DeliveryId, GrantId, RoleName, SnapshotId, UserName};
+use crate::ids::{DatasetName, DeliveryId, DemandId, GrantId, RoleName, SnapshotId, UserName};
 use crate::organisation::{Node, Organisation};
 use crate::policy::DatasetPolicy;
 use crate::version::{DatasetVersion, Delivery, SliceKey};
@@ -68,6 +69,8 @@ pub struct Snapshot {
     datasets: BTreeMap<DatasetName, Arc<DatasetState>>,
     #[serde(default)]
     policies: BTreeMap<DatasetName, Arc<DatasetPolicy>>,
+    #[serde(default)]
+    demands: BTreeMap<DemandId, Arc<Demand>>,
     /// Which snapshot last changed a key, for the conflict check.
     touched: BTreeMap<String, SnapshotId>,
 }
@@ -119,6 +122,12 @@ impl Snapshot {
     #[must_use]
     pub fn policies(&self) -> &BTreeMap<DatasetName, Arc<DatasetPolicy>> {
         &self.policies
+    }
+
+    /// The demands, decided or not, oldest first.
+    #[must_use]
+    pub fn demands(&self) -> &BTreeMap<DemandId, Arc<Demand>> {
+        &self.demands
     }
 
     /// The datasets.

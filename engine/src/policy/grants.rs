@@ -55,6 +55,21 @@ impl Grants {
         self.admin || self.principal.user().as_str() == user
     }
 
+    /// Returns who asks.
+    pub(super) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Tells whether the principal may do everything.
+    pub(super) fn is_admin(&self) -> bool {
+        self.admin
+    }
+
+    /// Returns the snapshot whose policy is in force.
+    pub(super) fn policy(&self) -> &Arc<Snapshot> {
+        &self.policy
+    }
+
     /// Returns the snapshot whose data is read.
     pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {
         &self.data

@@ -6,6 +6,7 @@
 //! minimum cells will attach in `authorise`. It does not decide who is asking: that is the server's.
 
 mod authorise;
+mod demand;
 mod grants;
 mod write;
 

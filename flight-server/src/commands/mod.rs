@@ -2,14 +2,18 @@
 //! do the work and prints what came of it; it holds no rule of its own about data or access.
 
 mod dataset;
+mod demand;
 mod demo;
 mod error;
 mod exit;
+mod filter;
 mod grant;
 mod logging;
+mod moment;
 mod org;
 mod output;
 mod password;
+mod policy;
 mod pool;
 mod pooling_bar;
 mod serve;
@@ -18,6 +22,7 @@ mod signals;
 mod size;
 mod sql;
 mod user;
+mod words;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -60,6 +65,12 @@ enum Command {
     /// Allow users, roles or organisations to read a dataset
     #[command(subcommand)]
     Grant(grant::GrantCommand),
+    /// Set, show and apply what the readers of datasets are asked
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// Ask for access to a dataset, and decide what was asked
+    #[command(subcommand)]
+    Demand(demand::DemandCommand),
     /// Check raw files and publish them as a new version of a dataset
     Pool(pool::PoolArgs),
     /// Serve the store over Arrow Flight SQL
@@ -103,6 +114,8 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Org(command) => signals::interruptible(org::run(&session, command)).await,
         Command::User(command) => signals::interruptible(user::run(&session, command)).await,
         Command::Grant(command) => signals::interruptible(grant::run(&session, command)).await,
+        Command::Policy(command) => signals::interruptible(policy::run(&session, command)).await,
+        Command::Demand(command) => signals::interruptible(demand::run(&session, command)).await,
         Command::Pool(args) => signals::interruptible(pool::run(&session, args)).await,
         Command::Serve(args) => serve::run(&session, args).await,
         Command::Sql(args) => sql::run(&session, args).await,
