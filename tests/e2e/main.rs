@@ -16,6 +16,7 @@ mod officer;
 mod pack;
 mod partitions;
 mod policy_example;
+mod policy_page;
 mod program;
 mod redelivery;
 mod said;

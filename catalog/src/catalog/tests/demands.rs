@@ -130,7 +130,8 @@ async fn removing_a_user_ends_what_waits_and_keeps_the_record() {
 #[tokio::test]
 async fn demands_that_do_not_fit_are_refused() {
     let (catalog, base) = with_users().await;
-    let past = Some(Utc::now() - chrono::Duration::days(1));
+    let yesterday = Utc::now() - chrono::Duration::days(1);
+    let past = Some(yesterday);
     for wrong in [
         Demand { by: "zoe".parse().unwrap(), ..demand() },
         Demand { dataset: "health.town".parse().unwrap(), ..demand() },
@@ -149,7 +150,7 @@ async fn demands_that_do_not_fit_are_refused() {
     let base = catalog.commit(&base, "ann", many).await.unwrap();
     let error = catalog.commit(&base, "ann", vec![put(&demand())]).await.unwrap_err();
     assert!(error.to_string().contains("wait"), "{error}");
-    let late = Demand { deadline: past, made_at: past.unwrap() - chrono::Duration::days(1), ..demand() };
+    let late = Demand { deadline: past, made_at: yesterday - chrono::Duration::days(1), ..demand() };
     assert_eq!(late.state(Utc::now()), DemandState::Overdue);
     let bobs = Demand { by: "bob".parse().unwrap(), ..late };
     assert!(base.check(&[put(&bobs)]).is_ok());
