@@ -172,6 +172,26 @@ fn policies_are_set_shown_and_removed() -> Result<()> {
     refused(run(store.path(), ["policy", "remove", "test.wells"])?, 4, "basin policy list")
 }
 
+#[test]
+fn a_manifest_may_hold_terms() -> Result<()> {
+    let store = with_provider()?;
+    let terms = |rows: &str| {
+        let policy = format!("[policy]\nrows = \"{rows}\"\nminimum_cell = {{ k = 5 }}\n");
+        format!("{}{policy}{ITEMS}", entry("test.wells", 31))
+    };
+    for wrong in ["height > 1", "depth / 0 = 1", "depth"] {
+        let error = apply(store.path(), &terms(wrong)).err().context("it was applied")?;
+        ensure!(error.to_string().contains("exit code Some(3)"), "{wrong}: {error}");
+    }
+    apply(store.path(), &terms("province_code = $region"))?;
+    let shown = said(store.path(), &["policy", "show", "test.wells"])?;
+    ensure!(
+        shown.contains("rows where province_code = $region") && shown.contains("fewer than 5"),
+        "{shown}"
+    );
+    Ok(())
+}
+
 const FILE: &str = r#"
 [[roles]]
 name = "surveyor"
