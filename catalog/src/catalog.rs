@@ -212,6 +212,14 @@ impl Catalog {
         self.shared.log.seal_key().await
     }
 
+    /// The key that masks hash values with: equal values stay equal for as long as it stays; made at the first call.
+    ///
+    /// # Errors
+    /// As [`Catalog::seal_key`].
+    pub async fn mask_key(&self) -> Result<[u8; 32]> {
+        self.shared.log.mask_key().await
+    }
+
     async fn entry(&self, version: u64) -> Result<Entry> {
         let missing = || corrupt_entry(version, "it is missing");
         self.shared.log.entry(version).await?.ok_or_else(missing)

@@ -20,6 +20,7 @@ use crate::store::Store;
 const LOG: &str = "catalog/log";
 const CHECKPOINTS: &str = "catalog/checkpoint";
 const SEAL_KEY: &str = "catalog/keys/seal";
+const MASK_KEY: &str = "catalog/keys/mask";
 /// The form of log entries and checkpoints that this version writes.
 const FORMAT: u32 = 1;
 /// zstd's own default: checkpoints are small and written rarely.
@@ -158,7 +159,15 @@ impl Log {
 
     /// The sealing key, made when there is none.
     pub(crate) async fn seal_key(&self) -> Result<[u8; 32]> {
-        let path = Path::from(SEAL_KEY);
+        self.key(Path::from(SEAL_KEY)).await
+    }
+
+    /// The key of masks that hash, made when there is none.
+    pub(crate) async fn mask_key(&self) -> Result<[u8; 32]> {
+        self.key(Path::from(MASK_KEY)).await
+    }
+
+    async fn key(&self, path: Path) -> Result<[u8; 32]> {
         if let Some(bytes) = self.read(&path).await? {
             return key(&path, &bytes);
         }
@@ -167,7 +176,7 @@ impl Log {
         // Whoever made it, and whether or not the reply arrived: the key is what is there now.
         match (self.read(&path).await?, created) {
             (Some(bytes), _) => key(&path, &bytes),
-            (None, Created::Failed(error)) => Err(self.unavailable("making the sealing key", error)),
+            (None, Created::Failed(error)) => Err(self.unavailable("making a key", error)),
             (None, Created::Yes | Created::ThereAlready) => {
                 Err(corrupt(&path, "it was removed while it was made"))
             }

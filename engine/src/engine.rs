@@ -8,7 +8,7 @@ use crate::execute::CpuRuntime;
 use crate::plan::{
     self, Change, Keys, LocalCatalog, Outline, Planned, Planners, Prepared, Run, Visible, Work, Write,
 };
-use crate::policy::{self, Grants};
+use crate::policy::{self, DatasetExplanation, Grants, MaskKey, RecentPolicy, VisibleCounts};
 use crate::request::{Query, QueryRequest};
 use crate::session::{self, StoreOnIo};
 use crate::table::TableCache;
@@ -19,6 +19,7 @@ use datafusion::execution::session_state::SessionState;
 use object_store::ObjectStore;
 use std::sync::Arc;
 use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
 
 const NO_SANDBOX: &str = "you can't write here: SQL is read-only for users without the role sandbox; ask an \
                           administrator (basin user add NAME --role sandbox)";
@@ -41,6 +42,9 @@ pub(crate) struct Shared {
     pub(crate) audit: Arc<AuditLog>,
     pub(crate) admission: Admission,
     pub(crate) planners: Planners,
+    pub(crate) mask_key: OnceCell<MaskKey>,
+    pub(crate) policy: Arc<RecentPolicy>,
+    pub(crate) counts: Arc<VisibleCounts>,
 }
 
 impl Engine {
@@ -66,6 +70,9 @@ impl Engine {
                 audit: Arc::new(audit),
                 admission: Admission::new(&config),
                 planners: Planners::new(cores, io.clone(), config.planning_timeout),
+                mask_key: OnceCell::new(),
+                policy: Arc::new(RecentPolicy::of(&catalog)),
+                counts: Arc::default(),
                 catalog,
                 config,
                 io,
@@ -182,6 +189,29 @@ impl Engine {
         self.local(principal, &AsOf::Latest).await?.grants.may_demand(dataset)
     }
 
+    /// Tells what policy applies when a request's principal asks its statement, and why, in words for the officer. The
+    /// statement is not run.
+    ///
+    /// # Errors
+    /// What is wrong with the statement, for someone who sees all datasets.
+    pub async fn explain_policy(&self, request: QueryRequest) -> Result<PolicyExplanation> {
+        let operator = QueryRequest { principal: Principal::operator(), ..request.clone() };
+        let plan =
+            self.shared.planners.run(plan::plan(self.work(operator).await?, request.parameters.clone()));
+        let names = plan.await?.into_datasets();
+        let grants = Arc::clone(&self.local(&request.principal, &request.as_of).await?.grants);
+        let states = grants.snapshot().datasets();
+        let datasets =
+            names.iter().filter_map(|name| Some(policy::explained(&grants, name, states.get(name)?)));
+        let datasets = datasets.collect();
+        let own = self.shared.planners.run(plan::plan(self.work(request.clone()).await?, request.parameters));
+        let outcome = match own.await {
+            Ok(_) => "the statement is answered under the limits above".to_owned(),
+            Err(error) => format!("the statement is refused: {error}"),
+        };
+        Ok(PolicyExplanation { user: request.principal.user().to_string(), datasets, outcome })
+    }
+
     /// Stops admitting queries and stores the audit records of those that ended. Call it when the streams
     /// have ended or are dropped.
     ///
@@ -247,6 +277,12 @@ impl Engine {
         })
     }
 
+    /// Read once: it never changes.
+    async fn mask_key(&self) -> Result<MaskKey> {
+        let read = async { Ok::<_, EngineError>(MaskKey::new(self.shared.catalog.mask_key().await?)) };
+        self.shared.mask_key.get_or_try_init(|| read).await.copied()
+    }
+
     async fn local(&self, principal: &Principal, as_of: &AsOf) -> Result<LocalCatalog> {
         let policy = self.shared.catalog.latest().await?;
         let data = match as_of {
@@ -258,9 +294,22 @@ impl Engine {
             catalog: self.shared.catalog.clone(),
             cache: Arc::clone(&self.shared.cache),
             audit: Arc::clone(&self.shared.audit),
+            mask_key: self.mask_key().await?,
+            counts: Arc::clone(&self.shared.counts),
             described: false,
         })
     }
+}
+
+/// What policy applies when a user asks a statement.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct PolicyExplanation {
+    /// Who asks.
+    pub user: String,
+    /// Each dataset of the statement.
+    pub datasets: Vec<DatasetExplanation>,
+    /// Whether the statement is answered, and if not, what the user is told.
+    pub outcome: String,
 }
 
 /// A change that was permitted, and its record. Dropped before it is closed, it is recorded as cancelled.

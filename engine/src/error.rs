@@ -45,6 +45,24 @@ pub enum EngineError {
     /// The policy changed between planning and authorising.
     #[error("access to \"{0}\" was refused; ask its provider for a grant")]
     PermissionDenied(String),
+    /// The access was over while rows were streaming.
+    #[error(
+        "access to \"{0}\" was withdrawn or changed while rows were streaming; ask again for what may be read now"
+    )]
+    Withdrawn(String),
+    /// A dataset with a minimum cell is asked for rows.
+    #[error("{dataset} is shown in groups only: {why}")]
+    GroupsOnly {
+        /// The dataset.
+        dataset: String,
+        /// What can't be done, and what can.
+        why: String,
+    },
+    /// A policy of a dataset can't be applied to its data: nothing of it is shown.
+    #[error(
+        "the policy of a dataset in this query can't be applied; tell its provider or the operator of this server"
+    )]
+    PolicyBroken,
     /// SQL that this engine does not support.
     #[error("not supported: {0}")]
     NotSupported(String),
@@ -113,7 +131,9 @@ impl EngineError {
             | Self::InvalidParameter(_)
             | Self::Computation(_) => ErrorClass::InvalidInput,
             Self::NotFound { .. } => ErrorClass::NotFound,
-            Self::PermissionDenied(_) => ErrorClass::PermissionDenied,
+            Self::PermissionDenied(_) | Self::PolicyBroken | Self::Withdrawn(_) | Self::GroupsOnly { .. } => {
+                ErrorClass::PermissionDenied
+            }
             Self::NotSupported(_) => ErrorClass::Unimplemented,
             Self::Busy(_) | Self::OutOfMemory { .. } => ErrorClass::ResourceExhausted,
             Self::Timeout { .. } => ErrorClass::DeadlineExceeded,

@@ -6,11 +6,12 @@ use crate::audit::{AuditEntry, Outcome};
 use crate::cancel::cancellable;
 use crate::error::{EngineError, Result};
 use crate::output::to_plain;
-use crate::policy::AuthorizedParts;
+use crate::policy::{AuthorizedParts, Lease, Withheld, quiet};
 use crate::progress::Progress;
 use crate::request::{Part, QueryId};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{
     EmptyRecordBatchStream, ExecutionPlan, SendableRecordBatchStream, execute_stream,
 };
@@ -81,10 +82,27 @@ pub struct ResultStream {
     task: Option<AbortOnDropHandle<()>>,
     /// Cancelled when this stream ends or goes.
     stop: Option<DropGuard>,
+    lease: Watched,
     /// Fires on the I/O runtime, also when an operator never yields.
     timer: Pin<Box<Sleep>>,
     limit: Duration,
     audit: AuditEntry,
+}
+
+/// Waits for the end of what a query's access rests on.
+struct Watched(Pin<Box<dyn Future<Output = EngineError> + Send>>);
+
+impl Watched {
+    fn new(plan: &AuthorizedParts) -> Self {
+        let datasets = plan.provenance.iter().map(|from| from.dataset.clone());
+        Self(Box::pin(Lease::new(&plan.shared.policy, &plan.grants, datasets).lost()))
+    }
+}
+
+impl std::fmt::Debug for Watched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watched")
+    }
 }
 
 impl crate::Admitted {
@@ -107,6 +125,7 @@ impl crate::Admitted {
 
     fn start(self, progress: Option<Progress>) -> Result<ResultStream> {
         let AdmittedParts { plan, permit, deadline } = self.into_parts();
+        let lease = Watched::new(&plan);
         let AuthorizedParts { query_id, state, logical, schema, part, timeout, mut audit, shared, .. } = plan;
         let (sender, batches) = mpsc::channel(READY_BATCHES);
         let (report, outcome) = oneshot::channel();
@@ -140,7 +159,18 @@ impl crate::Admitted {
             }
         };
         let stop = Some(stop.drop_guard());
-        Ok(ResultStream { query_id, schema, batches, outcome, task, stop, timer, limit: timeout, audit })
+        Ok(ResultStream {
+            query_id,
+            schema,
+            batches,
+            outcome,
+            task,
+            stop,
+            lease,
+            timer,
+            limit: timeout,
+            audit,
+        })
     }
 }
 
@@ -148,7 +178,7 @@ impl crate::Admitted {
 struct Run {
     shared: Arc<crate::engine::Shared>,
     state: Arc<datafusion::execution::session_state::SessionState>,
-    logical: datafusion::logical_expr::LogicalPlan,
+    logical: crate::policy::Policed,
     schema: SchemaRef,
     part: Option<Part>,
     sender: mpsc::Sender<RecordBatch>,
@@ -159,8 +189,9 @@ struct Run {
 impl Run {
     /// Also bounds a query whose reader does not read.
     async fn within(self, deadline: Instant, limit: Duration) -> Result<()> {
+        let limited = self.logical.is_limited();
         match tokio::time::timeout_at(deadline.into(), self.run()).await {
-            Ok(result) => result,
+            Ok(result) => result.map_err(|error| if limited { quiet(error) } else { error }),
             Err(_) => Err(EngineError::Timeout { what: "the query", limit }),
         }
     }
@@ -184,7 +215,7 @@ impl Run {
     /// All partitions of a plan, or the one that is the wanted part; a plan may have fewer than there are parts.
     #[expect(clippy::disallowed_methods, reason = "this is the room that runs plans")]
     fn rows(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
-        let context = self.state.task_ctx();
+        let context = self.context();
         let Some(part) = self.part else { return Ok(execute_stream(plan, context)?) };
         let partitions = plan.properties().output_partitioning().partition_count();
         if partitions > part.of {
@@ -196,8 +227,15 @@ impl Run {
         Ok(Box::pin(EmptyRecordBatchStream::new(plan.schema())))
     }
 
+    /// The context of the tasks, with where they count the cells that they withhold.
+    fn context(&self) -> Arc<TaskContext> {
+        let context = TaskContext::from(self.state.as_ref());
+        let config = context.session_config().clone().with_extension(Arc::new(Withheld::default()));
+        Arc::new(context.with_session_config(config))
+    }
+
     async fn physical(&self) -> Result<Arc<dyn ExecutionPlan>> {
-        let (state, logical) = (Arc::clone(&self.state), self.logical.clone());
+        let (state, logical) = (Arc::clone(&self.state), self.logical.plan().clone());
         let plan = async move {
             let optimised = state.optimizer().optimize(logical, state.as_ref(), |_, _| {})?;
             Ok(state.query_planner().create_physical_plan(&optimised, state.as_ref()).await?)
@@ -244,6 +282,9 @@ impl Stream for ResultStream {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.task.is_none() {
             return Poll::Ready(None);
+        }
+        if let Poll::Ready(lost) = self.lease.0.as_mut().poll(cx) {
+            return Poll::Ready(self.end(Err(lost)));
         }
         match self.batches.poll_recv(cx) {
             Poll::Ready(Some(batch)) => {

@@ -39,15 +39,14 @@ mod table;
 pub use admission::Admitted;
 pub use config::EngineConfig;
 pub use datafusion::scalar::ScalarValue;
-pub use engine::Engine;
-pub use engine::OpenWrite;
+pub use engine::{Engine, OpenWrite, PolicyExplanation};
 pub use error::{EngineError, Result};
 pub use execute::ResultStream;
 pub use plan::{
     Change, Keys, Planned, Prepared, PrimaryKey, Provenance, Reference, SourceItem, TableKind, Visible,
     VisibleTable, Write, substrait_version,
 };
-pub use policy::Authorized;
+pub use policy::{Authorized, DatasetExplanation, check_row_filter};
 pub use progress::Progress;
 pub use request::{Part, Query, QueryId, QueryOptions, QueryRequest};
 pub use session::CATALOG;

@@ -68,6 +68,8 @@ pub struct QueryOptions {
     pub timeout: Option<Duration>,
     /// Memory that the query may take of the engine's pool.
     pub memory_bytes: Option<usize>,
+    /// Whether a result with withheld cells lacks the columns that say which were withheld.
+    pub without_companions: bool,
     /// The part that is wanted of a query that can be divided: see [`crate::Planned::is_divisible`].
     pub part: Option<Part>,
 }

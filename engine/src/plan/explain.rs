@@ -7,19 +7,44 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, col, lit};
 use datafusion::sql::sqlparser::ast::Statement;
 
-/// Takes the query out of an EXPLAIN; tells whether there was one.
-pub(super) fn unwrap(statement: Statement) -> (Statement, bool) {
+/// What is told of a query instead of its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Explain {
+    /// Nothing: it is run.
+    No,
+    /// Its plan.
+    Plan,
+    /// Its plan, and what running it took. For administrators: it tells of all rows.
+    Analyze,
+}
+
+/// Takes the query out of an EXPLAIN.
+pub(super) fn unwrap(statement: Statement) -> (Statement, Explain) {
     match statement {
-        Statement::Explain { statement, .. } => (*statement, true),
-        other => (other, false),
+        Statement::Explain { analyze: true, statement, .. } => (*statement, Explain::Analyze),
+        Statement::Explain { statement, .. } => (*statement, Explain::Plan),
+        other => (other, Explain::No),
     }
 }
 
-/// Describes an analysed plan instead of running it.
-pub(super) fn explained(state: &SessionState, analysed: LogicalPlan) -> Result<LogicalPlan> {
-    let optimised = state.optimizer().optimize(analysed, state, |_, _| {})?;
-    let text = optimised.display_indent().to_string();
-    table(&["plan_type", "plan"], vec![vec![lit("logical_plan"), lit(text)]])
+/// Describes a plan instead of running it, or what running it takes. `policies` are told with it.
+pub(super) fn explained(
+    state: &SessionState,
+    plan: LogicalPlan,
+    explain: Explain,
+    policies: Vec<String>,
+) -> Result<LogicalPlan> {
+    match explain {
+        Explain::No => Ok(plan),
+        Explain::Plan => {
+            let optimised = state.optimizer().optimize(plan, state, |_, _| {})?;
+            let text = optimised.display_indent().to_string();
+            let policies = policies.into_iter().map(|policy| vec![lit("policy"), lit(policy)]);
+            let rows = std::iter::once(vec![lit("logical_plan"), lit(text)]).chain(policies);
+            table(&["plan_type", "plan"], rows.collect())
+        }
+        Explain::Analyze => Ok(LogicalPlanBuilder::from(plan).explain(false, true)?.build()?),
+    }
 }
 
 /// Turns DESCRIBE into rows; other plans stay.

@@ -45,12 +45,12 @@ impl Keys {
     /// Collects the keys of what is visible. A code list that is hidden, or is no key, makes no reference.
     pub(crate) fn of(grants: &Grants) -> Self {
         let mut keys = Self::default();
-        for (name, state) in grants.visible() {
-            keys.primary.extend(primary(&state.definition));
-            for item in &state.definition.items {
+        for (name, view) in grants.visible() {
+            keys.primary.extend(primary(view.definition()));
+            for item in &view.definition().items {
                 let Some(list) = &item.code_list else { continue };
                 let Some(listing) = grants.dataset(&list.dataset) else { continue };
-                let Some(key) = primary(&listing.definition) else { continue };
+                let Some(key) = primary(listing.definition()) else { continue };
                 if key.items.as_slice() != std::slice::from_ref(&list.item) {
                     continue;
                 }

@@ -42,7 +42,7 @@ fn source(plan: &LogicalPlan, at: usize, grants: &Grants) -> Option<SourceItem> 
         LogicalPlan::TableScan(scan) => {
             let provider = source_as_provider(&scan.source).ok()?;
             let ScanOf::Dataset(name) = provider.downcast_ref::<DatasetTable>()?.of() else { return None };
-            let definition = Arc::clone(&grants.dataset(name)?.definition);
+            let definition = Arc::clone(grants.dataset(name)?.definition());
             let column = scan.projected_schema.fields().get(at)?;
             let position = definition.items.iter().position(|item| item.name.as_str() == column.name())?;
             Some(SourceItem { definition, position })

@@ -23,9 +23,9 @@ const MAX_JOINS: usize = 100;
 const MAX_PARAMETERS: usize = 10_000;
 
 /// Parses one read-only statement.
-pub(super) fn statement(sql: &str, max_bytes: usize) -> Result<Statement> {
+pub(super) fn statement(sql: &str, max_bytes: usize, is_admin: bool) -> Result<Statement> {
     let statement = any_statement(sql, max_bytes, super::readonly::check_first_word)?;
-    super::readonly::check_statement(&statement)?;
+    super::readonly::check_statement(&statement, is_admin)?;
     Ok(statement)
 }
 

@@ -4,13 +4,12 @@ use super::lineage::SourceItem;
 use super::statement::Plan;
 use crate::audit::AuditEntry;
 use crate::engine::Shared;
-use crate::policy::Grants;
+use crate::policy::{Grants, Policed};
 use crate::request::{Part, QueryId};
-use basin_catalog::{DatasetName, OrganisationCode, Snapshot};
+use basin_catalog::{DatasetName, Digest, OrganisationCode, Snapshot};
 use chrono::NaiveDate;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::LogicalPlan;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +26,9 @@ pub struct Provenance {
     pub licence: String,
     /// When it was issued.
     pub issued: NaiveDate,
+    /// Under which access it is read: equal when the policy shows the same of it.
+    #[serde(skip)]
+    pub access: Digest,
 }
 
 /// A read-only plan against visible datasets. It can't be executed before it is authorised:
@@ -60,7 +62,7 @@ pub(crate) struct PlannedParts {
     pub(crate) query_id: QueryId,
     pub(crate) grants: Arc<Grants>,
     pub(crate) state: Arc<SessionState>,
-    pub(crate) logical: LogicalPlan,
+    pub(crate) logical: Policed,
     pub(crate) schema: SchemaRef,
     pub(crate) sources: Vec<Option<SourceItem>>,
     pub(crate) part: Option<Part>,
@@ -83,7 +85,7 @@ impl Planned {
                 plan.datasets
                     .iter()
                     .flat_map(|name| plan.grants.used(name))
-                    .map(ToString::to_string)
+                    .map(|grant| grant.to_string())
                     .collect(),
             ),
         );
@@ -161,7 +163,8 @@ pub(crate) struct Run {
 
 fn provenance(plan: &Plan) -> Vec<Provenance> {
     let of = |name: &DatasetName| {
-        let state = plan.grants.dataset(name)?;
+        let view = plan.grants.dataset(name)?;
+        let state = view.state();
         let entry = &state.definition.entry;
         Some(Provenance {
             dataset: name.clone(),
@@ -169,6 +172,7 @@ fn provenance(plan: &Plan) -> Vec<Provenance> {
             provider: entry.provider.clone(),
             licence: entry.licence.to_string(),
             issued: entry.issued,
+            access: plan.grants.digest(name),
         })
     };
     plan.datasets.iter().filter_map(of).collect()

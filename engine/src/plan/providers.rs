@@ -3,12 +3,12 @@
 
 use crate::audit::AuditLog;
 use crate::error::Result;
-use crate::policy::Grants;
+use crate::policy::{Grants, MaskKey, Rules, View, VisibleCounts};
 use crate::session::CATALOG;
 use crate::system::{self, REJECTS, SystemTable, SystemTableKind};
-use crate::table::{TableCache, TableKey, VersionTable, views_inside};
+use crate::table::{TableCache, TableKey, VersionTable};
 use async_trait::async_trait;
-use basin_catalog::{Catalog, DatasetName, DatasetState};
+use basin_catalog::{Catalog, DatasetName};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::information_schema::{INFORMATION_SCHEMA, InformationSchemaProvider};
 use datafusion::catalog::streaming::StreamingTable;
@@ -29,6 +29,8 @@ pub(crate) struct LocalCatalog {
     pub(crate) catalog: Catalog,
     pub(crate) cache: Arc<TableCache>,
     pub(crate) audit: Arc<AuditLog>,
+    pub(crate) mask_key: MaskKey,
+    pub(crate) counts: Arc<VisibleCounts>,
     /// Columns only, in the types that clients get: for information_schema.
     pub(crate) described: bool,
 }
@@ -40,17 +42,19 @@ impl LocalCatalog {
     }
 
     fn dataset(&self, name: &DatasetName) -> Option<Arc<dyn TableProvider>> {
-        let state = self.grants.dataset(name)?;
+        let view = self.grants.dataset(name)?;
         if self.described {
-            return Some(Arc::new(EmptyTable::new(state.definition.arrow_schema())));
+            return Some(Arc::new(EmptyTable::new(view.definition().arrow_schema())));
         }
-        let schema = views_inside(&state.definition.arrow_schema());
-        let table = self.version(name, state, schema);
-        Some(Arc::new(DatasetTable::new(Arc::new(table), ScanOf::Dataset(name.clone()), &self.grants)))
+        let rules = Rules::of(&view, &self.grants, self.mask_key, &self.counts).map(Arc::new);
+        let table = Arc::new(self.version(name, &view));
+        let of = ScanOf::Dataset(name.clone());
+        Some(Arc::new(DatasetTable { table, of, grants: Arc::clone(&self.grants), rules }))
     }
 
-    fn version(&self, name: &DatasetName, state: &DatasetState, schema: SchemaRef) -> VersionTable {
-        let current = state.current();
+    fn version(&self, name: &DatasetName, view: &View) -> VersionTable {
+        let schema = view.raw_schema();
+        let current = view.state().current();
         let key = current.map(|version| TableKey {
             folder: self.catalog.store().data_path(name),
             version: version.table_version,
@@ -194,15 +198,33 @@ pub(crate) struct DatasetTable {
     table: Arc<VersionTable>,
     of: ScanOf,
     grants: Arc<Grants>,
+    /// What limits the scan; none: all of it is read.
+    rules: Option<Arc<Rules>>,
 }
 
 impl DatasetTable {
-    pub(crate) fn new(table: Arc<VersionTable>, of: ScanOf, grants: &Arc<Grants>) -> Self {
-        Self { table, of, grants: Arc::clone(grants) }
+    /// A table of what is read as a whole.
+    pub(crate) fn whole(table: Arc<VersionTable>, of: ScanOf, grants: &Arc<Grants>) -> Self {
+        Self { table, of, grants: Arc::clone(grants), rules: None }
+    }
+
+    /// Returns the rules of the scan, if there are any.
+    pub(crate) fn rules(&self) -> Option<&Arc<Rules>> {
+        self.rules.as_ref()
+    }
+
+    /// Returns the same table under other rules.
+    pub(crate) fn under(&self, rules: Rules) -> Self {
+        Self {
+            table: Arc::clone(&self.table),
+            of: self.of.clone(),
+            grants: Arc::clone(&self.grants),
+            rules: Some(Arc::new(rules)),
+        }
     }
 
     /// Returns what a scan reads.
-    pub(super) fn of(&self) -> &ScanOf {
+    pub(crate) fn of(&self) -> &ScanOf {
         &self.of
     }
 }
@@ -212,7 +234,10 @@ pub(crate) fn is_granted(provider: &dyn TableProvider, grants: &Arc<Grants>) -> 
     if let Some(table) = provider.downcast_ref::<DatasetTable>() {
         return Arc::ptr_eq(&table.grants, grants)
             && match &table.of {
-                ScanOf::Dataset(name) | ScanOf::Rejects(name) => grants.dataset(name).is_some(),
+                ScanOf::Dataset(name) => {
+                    grants.dataset(name).is_some_and(|view| view.is_whole() || table.rules.is_some())
+                }
+                ScanOf::Rejects(name) => grants.dataset(name).is_some_and(|view| view.is_whole()),
                 ScanOf::System => true,
             };
     }
@@ -226,7 +251,7 @@ pub(crate) fn is_granted(provider: &dyn TableProvider, grants: &Arc<Grants>) -> 
 #[async_trait]
 impl TableProvider for DatasetTable {
     fn schema(&self) -> SchemaRef {
-        self.table.schema()
+        self.rules.as_ref().map_or_else(|| self.table.schema(), |rules| SchemaRef::clone(rules.schema()))
     }
 
     fn table_type(&self) -> TableType {
@@ -237,7 +262,13 @@ impl TableProvider for DatasetTable {
         &self,
         filters: &[&Expr],
     ) -> datafusion::common::Result<Vec<TableProviderFilterPushDown>> {
-        self.table.supports_filters_pushdown(filters)
+        let Some(rules) = &self.rules else { return self.table.supports_filters_pushdown(filters) };
+        // A filter below a policy is applied there: above the barrier nothing of it would be left to do.
+        let below = |filter: &&Expr| match rules.may_go_below(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(below).collect())
     }
 
     async fn scan(
@@ -247,6 +278,9 @@ impl TableProvider for DatasetTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
-        self.table.scan(state, projection, filters, limit).await
+        match &self.rules {
+            None => self.table.scan(state, projection, filters, limit).await,
+            Some(rules) => Ok(rules.scan(&self.table, state, projection, filters).await?),
+        }
     }
 }

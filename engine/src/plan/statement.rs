@@ -1,11 +1,12 @@
 //! Statement: the walk from text to an analysed plan. Runs on a planner's big stack.
 
+use super::explain::Explain;
 use super::lineage::SourceItem;
 use super::providers::LocalCatalog;
 use super::{divide, explain, lineage, names, parameters, parse, substrait};
 use crate::error::{EngineError, Result};
 use crate::output::plain_schema;
-use crate::policy::Grants;
+use crate::policy::{Grants, Policed, police, told};
 use crate::request::{Query, QueryOptions};
 use crate::session;
 use basin_catalog::DatasetName;
@@ -38,16 +39,21 @@ pub(crate) struct Work {
 pub(crate) struct Plan {
     pub(super) grants: Arc<Grants>,
     pub(super) state: Arc<SessionState>,
-    pub(super) logical: LogicalPlan,
+    pub(super) logical: Policed,
     pub(super) schema: SchemaRef,
     pub(super) sources: Vec<Option<SourceItem>>,
     pub(super) datasets: Vec<DatasetName>,
 }
 
 impl Plan {
+    /// Returns the datasets that are read, each once, by name.
+    pub(crate) fn into_datasets(self) -> Vec<DatasetName> {
+        self.datasets
+    }
+
     /// Tells whether the result can be fetched in parts that are disjoint and together the whole.
     pub(crate) fn is_divisible(&self) -> bool {
-        divide::is_divisible(&self.logical)
+        divide::is_divisible(self.logical.plan())
     }
 }
 
@@ -64,49 +70,49 @@ struct Resolved {
     state: SessionState,
     logical: LogicalPlan,
     datasets: Vec<DatasetName>,
-    explain: bool,
+    explain: Explain,
 }
 
 /// Plans a statement with the values of its parameters.
 pub(crate) async fn plan(work: Work, values: Vec<ScalarValue>) -> Result<Plan> {
     let grants = Arc::clone(&work.local.grants);
+    let companions = !work.options.without_companions;
     let Resolved { state, logical, datasets, explain } = resolve(work).await?;
     let types = parameters::infer(&logical, None)?;
-    let unbound = (!types.is_empty()).then(|| output_schema(&state, logical.clone()));
+    let unbound = match types.is_empty() {
+        true => None,
+        false => Some(policed_unbound(&state, logical.clone(), &grants, companions)?),
+    };
     let bound = parameters::bind(logical, &types, values)?;
-    let mut analysed = analyse(&state, bound)?;
-    if explain {
-        analysed = analyse(&state, explain::explained(&state, analysed)?)?;
+    let mut logical = policed(&state, bound, &grants, companions)?;
+    if explain != Explain::No {
+        let told = policies(&grants, &datasets);
+        let described = explain::explained(&state, logical.plan().clone(), explain, told)?;
+        logical = policed(&state, described, &grants, companions)?;
     }
-    let mut schema = plain_schema(analysed.schema().as_arrow());
+    let mut schema = plain_schema(logical.plan().schema().as_arrow());
     if let Some(unbound) = unbound {
-        schema = widen(&schema, &unbound);
+        schema = widen(&schema, &plain_schema(unbound.plan().schema().as_arrow()));
     }
-    let sources = lineage::of(&analysed, &grants);
-    Ok(Plan { grants, state: Arc::new(state), logical: analysed, schema, sources, datasets })
+    let sources = lineage::of(logical.plan(), &grants);
+    Ok(Plan { grants, state: Arc::new(state), logical, schema, sources, datasets })
 }
 
 /// Plans a statement without values. `columns` are the columns that its rows go to, when they go anywhere.
 pub(crate) async fn prepare(work: Work, columns: Option<SchemaRef>) -> Result<Outline> {
     let grants = Arc::clone(&work.local.grants);
-    let Resolved { state, logical, explain, .. } = resolve(work).await?;
+    let companions = !work.options.without_companions;
+    let Resolved { state, logical, datasets, explain } = resolve(work).await?;
     let types = parameters::infer(&logical, columns.as_deref())?;
     let parameters = parameters::schema(&types);
-    if types.is_empty() {
-        let mut analysed = analyse(&state, logical)?;
-        if explain {
-            analysed = explain::explained(&state, analysed)?;
-        }
-        let schema = plain_schema(analysed.schema().as_arrow());
-        return Ok(Outline { schema, sources: lineage::of(&analysed, &grants), parameters });
-    }
-    if explain {
-        let explained = explain::explained(&state, logical)?;
-        let schema = plain_schema(explained.schema().as_arrow());
-        return Ok(Outline { schema, sources: lineage::of(&explained, &grants), parameters });
-    }
-    let sources = lineage::of(&logical, &grants);
-    Ok(Outline { schema: output_schema(&state, logical), sources, parameters })
+    let logical = match types.is_empty() {
+        true => policed(&state, logical, &grants, companions)?,
+        false => policed_unbound(&state, logical, &grants, companions)?,
+    };
+    let told = policies(&grants, &datasets);
+    let shown = explain::explained(&state, logical.plan().clone(), explain, told)?;
+    let schema = plain_schema(shown.schema().as_arrow());
+    Ok(Outline { schema, sources: lineage::of(&shown, &grants), parameters })
 }
 
 async fn resolve(work: Work) -> Result<Resolved> {
@@ -117,14 +123,15 @@ async fn resolve(work: Work) -> Result<Resolved> {
     state.execution_props_mut().mark_start_execution(config);
     let (logical, datasets, explain) = match &work.query {
         Query::Sql(sql) => {
-            let (statement, explain) = explain::unwrap(parse::statement(sql, work.max_bytes)?);
+            let (statement, explain) =
+                explain::unwrap(parse::statement(sql, work.max_bytes, grants.is_admin())?);
             let statement = Statement::Statement(Box::new(statement));
             let datasets = names::datasets(&state, &statement, &grants)?;
             (explain::described(state.statement_to_plan(statement).await?)?, datasets, explain)
         }
         Query::Substrait(bytes) => {
             let (logical, datasets) = substrait::plan(&state, bytes, work.max_bytes, &grants).await?;
-            (logical, datasets, false)
+            (logical, datasets, Explain::No)
         }
     };
     SQLOptions::new()
@@ -156,13 +163,30 @@ fn analyse(state: &SessionState, plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?)
 }
 
-/// Schema of a plan whose parameters may be unbound: coerced as far as they allow.
-fn output_schema(state: &SessionState, plan: LogicalPlan) -> SchemaRef {
-    let as_parsed = plain_schema(plan.schema().as_arrow());
-    match analyse(state, plan) {
-        Ok(analysed) => plain_schema(analysed.schema().as_arrow()),
-        Err(_) => as_parsed,
-    }
+/// What limits the datasets of a query, in words for whoever asks.
+fn policies(grants: &Grants, datasets: &[DatasetName]) -> Vec<String> {
+    datasets.iter().filter_map(|name| told(name, grants.dataset(name)?.as_ref())).collect()
+}
+
+/// Analyses a plan and applies the policy to it.
+fn policed(
+    state: &SessionState,
+    plan: LogicalPlan,
+    grants: &Arc<Grants>,
+    companions: bool,
+) -> Result<Policed> {
+    police(state, analyse(state, plan)?, grants, companions)
+}
+
+/// The same for a plan whose parameters are unbound: coerced as far as they allow.
+fn policed_unbound(
+    state: &SessionState,
+    plan: LogicalPlan,
+    grants: &Arc<Grants>,
+    companions: bool,
+) -> Result<Policed> {
+    let analysed = analyse(state, plan.clone()).unwrap_or(plan);
+    police(state, analysed, grants, companions)
 }
 
 /// Marks what may be NULL before or after binding, so that a prepared statement, its FlightInfo and its

@@ -92,14 +92,14 @@ impl Visible {
             for name in names {
                 let Some(provider) = schema.table(&name).await? else { continue };
                 let dataset = format!("{schema_name}.{name}").parse::<DatasetName>().ok();
-                let state = dataset.and_then(|dataset| local.grants.dataset(&dataset).cloned());
-                let kind = if state.is_some() { TableKind::Table } else { TableKind::SystemTable };
+                let view = dataset.and_then(|dataset| local.grants.dataset(&dataset));
+                let kind = if view.is_some() { TableKind::Table } else { TableKind::SystemTable };
                 tables.push(VisibleTable {
                     schema_name: schema_name.clone(),
                     name,
                     kind,
                     schema: plain_schema(&provider.schema()),
-                    definition: state.map(|state| Arc::clone(&state.definition)),
+                    definition: view.map(|view| Arc::clone(view.definition())),
                 });
             }
         }

@@ -242,7 +242,7 @@ pub(super) fn single(name: &ObjectName) -> Result<String> {
 /// The definition of a dataset that is there.
 fn definition(work: &Work, target: &DatasetName) -> Result<Arc<DatasetDefinition>> {
     match work.local.grants.dataset(target) {
-        Some(state) => Ok(Arc::clone(&state.definition)),
+        Some(view) => Ok(Arc::clone(view.definition())),
         None => Err(EngineError::NotFound { name: target.to_string(), suggestions: Vec::new() }),
     }
 }

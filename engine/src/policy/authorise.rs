@@ -1,14 +1,12 @@
-//! Authorise: `Planned` -> `Authorized`. Checks every dataset of the analysed plan once more, failing
-//! closed, and is where row filters, masks and suppression attach to scans. Does not touch SQL text.
+//! Authorise: `Planned` -> `Authorized`. Checks every dataset of the policed plan once more, failing closed. Does not
+//! touch SQL text.
 
+use super::police::check;
 use crate::audit::Outcome;
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 use crate::plan::{Planned, PlannedParts};
 use crate::request::QueryId;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::datasource::source_as_provider;
-use datafusion::logical_expr::LogicalPlan;
 
 /// A plan that its principal may run. Made only here, from a [`Planned`].
 #[derive(Debug)]
@@ -27,8 +25,8 @@ impl Planned {
     pub fn authorize(self) -> Result<Authorized> {
         let _span = tracing::debug_span!("authorize", query_id = %self.query_id()).entered();
         let mut parts = self.into_parts();
-        match check(&parts) {
-            Ok(()) => Ok(Authorized { parts }),
+        match check(parts.logical.plan(), &parts.grants) {
+            Ok(_) => Ok(Authorized { parts }),
             Err(error) => {
                 parts.audit.close(Outcome::of(&error));
                 Err(error)
@@ -53,20 +51,4 @@ impl Authorized {
     pub(crate) fn into_parts(self) -> AuthorizedParts {
         self.parts
     }
-}
-
-/// Fails unless each scan of the plan, in subqueries too, is of a table made for these grants.
-fn check(parts: &PlannedParts) -> Result<()> {
-    let mut refused = None;
-    parts.logical.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
-            let provider = source_as_provider(&scan.source)?;
-            if !crate::plan::is_granted(provider.as_ref(), &parts.grants) {
-                refused = Some(scan.table_name.to_string());
-                return Ok(TreeNodeRecursion::Stop);
-            }
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    refused.map_or(Ok(()), |name| Err(EngineError::PermissionDenied(name)))
 }

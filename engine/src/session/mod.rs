@@ -82,6 +82,7 @@ pub(crate) fn template(config: &EngineConfig, env: Arc<RuntimeEnv>) -> SessionSt
         .with_config(session)
         .with_runtime_env(env)
         .with_default_features()
+        .with_query_planner(crate::policy::planner())
         // The default formats and factories read and write files that a statement names.
         .with_file_formats(vec![])
         .with_table_factories(std::collections::HashMap::new())

@@ -1,8 +1,9 @@
-//! `basin.deliveries`: one row a file of a delivery to a visible dataset.
+//! `basin.deliveries`: one row a file of a delivery to a dataset that is read as a whole.
 
 use super::build::Columns;
 use crate::error::Result;
-use basin_catalog::{DatasetName, DatasetState, DeliveredFile, Delivery, DeliveryId};
+use crate::policy::View;
+use basin_catalog::{DatasetName, DeliveredFile, Delivery, DeliveryId};
 use datafusion::arrow::array::RecordBatch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,9 +16,10 @@ struct Row<'a> {
     live: bool,
 }
 
-pub(super) fn rows(visible: &[(&DatasetName, &Arc<DatasetState>)]) -> Result<RecordBatch> {
+pub(super) fn rows(visible: &[(&DatasetName, Arc<View>)]) -> Result<RecordBatch> {
     let mut all: Vec<Row<'_>> = Vec::new();
-    for (dataset, state) in visible {
+    for (dataset, view) in visible {
+        let state = view.state();
         let live: BTreeSet<&DeliveryId> = state.live_slices.values().collect();
         let versions: BTreeMap<&DeliveryId, u64> = state
             .versions

@@ -3,14 +3,15 @@
 use super::build::Columns;
 use super::table::{position, word};
 use crate::error::Result;
-use basin_catalog::{DatasetName, DatasetState, Item};
+use crate::policy::View;
+use basin_catalog::{DatasetName, Item};
 use datafusion::arrow::array::RecordBatch;
 use std::sync::Arc;
 
-pub(super) fn rows(visible: &[(&DatasetName, &Arc<DatasetState>)]) -> Result<RecordBatch> {
+pub(super) fn rows(visible: &[(&DatasetName, Arc<View>)]) -> Result<RecordBatch> {
     let mut all: Vec<(&DatasetName, usize, &Item)> = Vec::new();
-    for (name, state) in visible {
-        all.extend(state.definition.items.iter().enumerate().map(|(at, item)| (*name, at, item)));
+    for (name, view) in visible {
+        all.extend(view.definition().items.iter().enumerate().map(|(at, item)| (*name, at, item)));
     }
     Columns::of(&all)
         .text("schema_name", |row| row.0.schema().to_owned())

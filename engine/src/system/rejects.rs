@@ -1,4 +1,4 @@
-//! `basin.rejects`: the rejected rows of all visible datasets, as a view over their reject tables, so
+//! `basin.rejects`: the rejected rows of all datasets that are read as a whole, as a view over their reject tables, so
 //! that a filter on a dataset reads that dataset only.
 
 use crate::error::Result;
@@ -34,8 +34,9 @@ pub(crate) fn table(
     cache: &Arc<TableCache>,
 ) -> Result<Arc<dyn TableProvider>> {
     let mut union: Option<LogicalPlanBuilder> = None;
-    for (name, state) in grants.visible() {
-        let Some(version) = state.current().and_then(|current| current.rejects_version) else {
+    // A rejected row shows all items, and whoever it is about.
+    for (name, view) in grants.visible().filter(|(_, view)| view.is_whole()) {
+        let Some(version) = view.state().current().and_then(|current| current.rejects_version) else {
             continue;
         };
         let schema = views_inside(&stored());
@@ -59,7 +60,7 @@ pub(crate) fn table(
 }
 
 fn part(grants: &Arc<Grants>, name: &DatasetName, table: VersionTable) -> Result<LogicalPlan> {
-    let source = DatasetTable::new(Arc::new(table), ScanOf::Rejects(name.clone()), grants);
+    let source = DatasetTable::whole(Arc::new(table), ScanOf::Rejects(name.clone()), grants);
     named(source, name.schema(), name.name())
 }
 
@@ -85,5 +86,5 @@ fn named(source: DatasetTable, schema: &str, dataset: &str) -> Result<LogicalPla
 fn nothing(grants: &Arc<Grants>, cache: &Arc<TableCache>) -> Result<LogicalPlan> {
     let schema = views_inside(&stored());
     let empty = VersionTable::new(schema, None, BTreeMap::new(), Arc::clone(cache));
-    named(DatasetTable::new(Arc::new(empty), ScanOf::System, grants), "", "")
+    named(DatasetTable::whole(Arc::new(empty), ScanOf::System, grants), "", "")
 }

@@ -4,8 +4,9 @@ use super::SCHEMA;
 use crate::audit::{self, AuditLog};
 use crate::error::Result;
 use crate::plan::Keys;
-use crate::policy::Grants;
+use crate::policy::{Grants, View};
 use async_trait::async_trait;
+use basin_catalog::DatasetName;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
@@ -126,7 +127,8 @@ impl SystemTable {
 
 /// Makes the rows of a table from the snapshot; none, but the columns, unless `filled`.
 fn snapshot_rows(kind: SystemTableKind, grants: &Grants, filled: bool) -> Result<RecordBatch> {
-    let visible: Vec<_> = if filled { grants.visible().collect() } else { Vec::new() };
+    let visible: Vec<(&DatasetName, Arc<View>)> =
+        if filled { grants.visible().collect() } else { Vec::new() };
     let keys = || if filled { Keys::of(grants) } else { Keys::default() };
     match kind {
         SystemTableKind::Datasets => super::datasets::rows(grants.snapshot(), &visible),

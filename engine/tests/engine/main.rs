@@ -2,13 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod audit;
+mod cells;
 mod demands;
 mod limits;
 mod lineage;
 mod parameters;
 mod parts;
+mod policed;
 mod policy;
 mod readonly;
+mod rows;
 mod select;
 mod substrait;
 mod support;

@@ -105,7 +105,8 @@ pub(crate) fn definition(name: &str, share: Share, sequence: u32) -> DatasetDefi
             share_modes: BTreeSet::from([ShareMode::Query]),
             open_type: match share {
                 Share::None { .. } => OpenType::Closed,
-                Share::Unconditional | Share::Conditional { .. } => OpenType::Conditional,
+                Share::Conditional { .. } => OpenType::Conditional,
+                Share::Unconditional => OpenType::Open,
             },
             update_cycle: UpdateCycle::Day,
             issued: NaiveDate::from_ymd_opt(2020, 1, 19).unwrap(),
@@ -253,6 +254,12 @@ impl World {
             world.publish(name, 1, &[(Some("Hubei"), first), (None, second)]).await;
         }
         world
+    }
+
+    /// Commits changes on the newest snapshot.
+    pub(crate) async fn commit(&self, changes: Vec<Change>) {
+        let base = self.catalog.latest().await.unwrap();
+        self.catalog.commit(&base, "test", changes).await.unwrap();
     }
 
     pub(crate) async fn publish(&self, name: &str, number: u64, files: &[File<'_>]) {

@@ -1,6 +1,7 @@
 //! Row filters on the command line and in files: checked against the dataset before anything is committed.
 
 use basin_catalog::{DatasetDefinition, RowFilter};
+use basin_engine::check_row_filter;
 
 use super::error::Result;
 
@@ -8,6 +9,6 @@ use super::error::Result;
 ///
 /// # Errors
 /// The engine's, saying what is wrong.
-pub(crate) fn check(_definition: &DatasetDefinition, _rows: &RowFilter) -> Result<()> {
-    Ok(())
+pub(crate) fn check(definition: &DatasetDefinition, rows: &RowFilter) -> Result<()> {
+    Ok(check_row_filter(definition, rows)?)
 }

@@ -240,6 +240,7 @@ impl SessionOptions {
                 .memory_mib
                 .map(|mib| usize::try_from(mib.saturating_mul(1024 * 1024)).unwrap_or(usize::MAX)),
             part: None,
+            without_companions: false,
         }
     }
 

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use basin_catalog::{AsOf, DatasetName};
+use basin_catalog::{AsOf, DatasetName, Digest};
 use basin_datasets::sandbox::{self, SandboxColumn, SandboxMode, SandboxWrite};
-use basin_engine::{Change, OpenWrite, Query, QueryId, QueryRequest, ScalarValue, Write};
+use basin_engine::{Change, OpenWrite, Query, QueryId, QueryOptions, QueryRequest, ScalarValue, Write};
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 
 use super::service::FlightSql;
@@ -19,7 +19,7 @@ use crate::error::{Result, ServerError};
 
 /// Rows to be written, and the datasets that they were made from.
 pub(super) struct Rows {
-    pub(super) reads: Vec<DatasetName>,
+    pub(super) reads: Vec<(DatasetName, Digest)>,
     pub(super) batches: BoxStream<'static, Result<RecordBatch>>,
 }
 
@@ -176,12 +176,14 @@ impl FlightSql {
         runs: Vec<Vec<ScalarValue>>,
     ) -> Result<Source> {
         let mut runs = runs.into_iter();
-        let template = QueryRequest { query: Query::Sql(query.to_owned()), ..request.clone() };
+        // Rows that are written have the columns that the statement names, and none more.
+        let options = QueryOptions { without_companions: true, ..request.options.clone() };
+        let template = QueryRequest { query: Query::Sql(query.to_owned()), options, ..request.clone() };
         let request =
             move |parameters| QueryRequest { query_id: QueryId::new(), parameters, ..template.clone() };
         let first = request(runs.next().unwrap_or_default());
         let planned = Box::pin(self.engine.plan(first)).await?;
-        let reads = planned.provenance().into_iter().map(|from| from.dataset).collect();
+        let reads = planned.provenance().into_iter().map(|from| (from.dataset, from.access)).collect();
         let there = planned.snapshot().datasets().get(target).and_then(|state| state.current());
         let there = there.map(|version| (version.number, version.rows));
         let first = planned.authorize()?.admit().await?.execute()?;

@@ -3,6 +3,7 @@
 
 mod apply;
 mod compare;
+mod explain;
 mod file;
 mod list;
 mod set;
@@ -28,6 +29,8 @@ pub(crate) enum PolicyCommand {
     List,
     /// End a dataset's policy: its own definition stays
     Remove(DatasetArgs),
+    /// Show what would apply if a user asked a statement, and why
+    Explain(explain::ExplainArgs),
     /// Make policies and grants what a file says, in one commit
     Apply(apply::ApplyArgs),
 }
@@ -51,6 +54,7 @@ pub(crate) async fn run(session: &Session, command: PolicyCommand) -> Result<()>
         PolicyCommand::Show(args) => show::run(session, args).await,
         PolicyCommand::List => list::run(session).await,
         PolicyCommand::Remove(args) => remove(session, args).await,
+        PolicyCommand::Explain(args) => explain::run(session, args).await,
         PolicyCommand::Apply(args) => apply::run(session, args).await,
     }
 }
