@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{CertificateLink, Grant, Role, User};
 use crate::definition::DatasetDefinition;
-use crate::ids::{DatasetName, Digest, GrantId, TokenId, UserName};
+use crate::demand::{Decision, Demand};
+use crate::ids::{DatasetName, DemandId, Digest, GrantId, TokenId, UserName};
 use crate::organisation::{Node, Organisation};
 use crate::policy::DatasetPolicy;
 use crate::token::ServiceToken;
@@ -54,6 +55,15 @@ pub enum Change {
     PutPolicy(Box<DatasetPolicy>),
     /// Ends that.
     RemovePolicy(DatasetName),
+    /// Records that somebody asks for access.
+    PutDemand(Box<Demand>),
+    /// Decides that; the grant that it gives is made in the same commit, before.
+    DecideDemand {
+        /// Which demand.
+        id: DemandId,
+        /// How it is decided.
+        decision: Decision,
+    },
     /// Defines a dataset, or a new revision of it.
     ApplyDataset(Box<DatasetDefinition>),
     /// Removes a sandbox dataset, with the grants on it. Its files stay, for earlier snapshots.
@@ -79,6 +89,8 @@ impl Change {
             Self::RevokeGrant(id) => format!("grant {id}"),
             Self::PutPolicy(policy) => format!("policy of {}", policy.dataset),
             Self::RemovePolicy(name) => format!("policy of {name}"),
+            Self::PutDemand(demand) => format!("demand {}", demand.id),
+            Self::DecideDemand { id, .. } => format!("demand {id}"),
             Self::ApplyDataset(definition) => format!("dataset {}", definition.name),
             Self::DropDataset(name) => format!("dataset {name}"),
             Self::Publish(publication) => format!("dataset {}", publication.dataset),
@@ -92,7 +104,8 @@ impl Change {
             Self::PutOrganisation(_) | Self::PutRole(_) | Self::PutUser(_) | Self::PutGrant(_) => {
                 format!("put {}", self.key())
             }
-            Self::PutPolicy(_) => format!("put {}", self.key()),
+            Self::PutPolicy(_) | Self::PutDemand(_) => format!("put {}", self.key()),
+            Self::DecideDemand { .. } => format!("decide {}", self.key()),
             Self::RemoveUser(_) | Self::RemovePolicy(_) => format!("remove {}", self.key()),
             Self::PutToken(token) => format!("put {} of user {}", self.key(), token.user),
             Self::RevokeToken(_) | Self::RevokeGrant(_) => format!("revoke {}", self.key()),
@@ -115,6 +128,7 @@ impl Change {
             Self::PutGrant(grant) => Some(&grant.dataset),
             Self::PutPolicy(policy) => Some(&policy.dataset),
             Self::RemovePolicy(name) => Some(name),
+            Self::PutDemand(demand) => Some(&demand.dataset),
             Self::PutNode(_)
             | Self::PutOrganisation(_)
             | Self::PutRole(_)
@@ -124,6 +138,7 @@ impl Change {
             | Self::RevokeToken(_)
             | Self::LinkCertificate(_)
             | Self::UnlinkCertificate(_)
+            | Self::DecideDemand { .. }
             | Self::RevokeGrant(_) => None,
         }
     }

@@ -10,6 +10,7 @@ mod catalog;
 mod change;
 mod codes;
 mod definition;
+mod demand;
 mod entry;
 mod error;
 mod evolution;
@@ -33,11 +34,12 @@ pub use catalog::{Catalog, CommitSummary};
 pub use change::{Change, Publication};
 pub use codes::{OrganisationCode, RegionCode, ResourceCode};
 pub use definition::{DatasetDefinition, Layout, Sandbox};
+pub use demand::{Decision, Demand, DemandState, Verdict};
 pub use entry::{CatalogEntry, Licence, QualityDimension, QualityMeasurement, Region, Share};
 pub use error::{CatalogError, ErrorClass, Result};
 pub use ids::{
-    DatasetName, DeliveryId, Digest, GrantId, ItemName, NodeId, RoleName, SchemaName, SnapshotId, TokenId,
-    UserName,
+    DatasetName, DeliveryId, DemandId, Digest, GrantId, ItemName, NodeId, RoleName, SchemaName, SnapshotId,
+    TokenId, UserName,
 };
 pub use item::{CodeList, Item};
 pub use item_type::ItemType;

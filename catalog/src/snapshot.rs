@@ -14,8 +14,11 @@ use uuid::Uuid;
 use crate::access::{Grant, Role, User};
 use crate::codes::OrganisationCode;
 use crate::definition::DatasetDefinition;
+use crate::demand::Demand;
 use crate::error::{CatalogError, Result};
-use crate::ids::{DatasetName, DeliveryId, Digest, GrantId, RoleName, SnapshotId, TokenId, UserName};
+use crate::ids::{
+    DatasetName, DeliveryId, DemandId, Digest, GrantId, RoleName, SnapshotId, TokenId, UserName,
+};
 use crate::organisation::{Node, Organisation};
 use crate::policy::DatasetPolicy;
 use crate::token::ServiceToken;
@@ -74,6 +77,8 @@ pub struct Snapshot {
     tokens: BTreeMap<TokenId, Arc<ServiceToken>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     certificates: BTreeMap<Digest, UserName>,
+    #[serde(default)]
+    demands: BTreeMap<DemandId, Arc<Demand>>,
     /// Which snapshot last changed a key, for the conflict check.
     touched: BTreeMap<String, SnapshotId>,
 }
@@ -125,6 +130,12 @@ impl Snapshot {
     #[must_use]
     pub fn policies(&self) -> &BTreeMap<DatasetName, Arc<DatasetPolicy>> {
         &self.policies
+    }
+
+    /// The demands, decided or not, oldest first.
+    #[must_use]
+    pub fn demands(&self) -> &BTreeMap<DemandId, Arc<Demand>> {
+        &self.demands
     }
 
     /// The datasets.

@@ -12,7 +12,7 @@ use crate::policy::{self, DatasetExplanation, Grants, MaskKey, RecentPolicy, Vis
 use crate::request::{Query, QueryRequest};
 use crate::session::{self, StoreOnIo};
 use crate::table::TableCache;
-use basin_catalog::{AsOf, Catalog, Principal, SchemaName, Snapshot};
+use basin_catalog::{AsOf, Catalog, DatasetName, Principal, SchemaName, Snapshot};
 use chrono::Utc;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::session_state::SessionState;
@@ -177,6 +177,14 @@ impl Engine {
     /// The catalog's errors.
     pub async fn keys(&self, principal: &Principal, as_of: &AsOf) -> Result<Keys> {
         Ok(Keys::of(&self.local(principal, as_of).await?.grants))
+    }
+
+    /// Checks that a principal may ask for access to a dataset.
+    ///
+    /// # Errors
+    /// `NotFound` alike for one that is absent and for one that can't be asked for.
+    pub async fn may_demand(&self, principal: &Principal, dataset: &DatasetName) -> Result<()> {
+        self.local(principal, &AsOf::Latest).await?.grants.may_demand(dataset)
     }
 
     /// Tells what policy applies when a request's principal asks its statement, and why, in words for the officer. The

@@ -238,7 +238,10 @@ impl Run {
     /// The context of the tasks, with where they count the cells that they withhold.
     fn context(&self) -> Arc<TaskContext> {
         let context = TaskContext::from(self.state.as_ref());
-        let config = context.session_config().clone().with_extension(Arc::new(Withheld::counting(Arc::clone(&self.withheld))));
+        let config = context
+            .session_config()
+            .clone()
+            .with_extension(Arc::new(Withheld::counting(Arc::clone(&self.withheld))));
         Arc::new(context.with_session_config(config))
     }
 

@@ -3,6 +3,8 @@
 //! This is where everything that needs the rest of the catalog is checked; it runs again on each attempt of a commit, and
 //! once more whenever the log is read.
 
+mod demands;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -44,6 +46,7 @@ impl Snapshot {
             policies: BTreeMap::new(),
             tokens: BTreeMap::new(),
             certificates: BTreeMap::new(),
+            demands: BTreeMap::new(),
             touched: BTreeMap::new(),
         };
         rest.iter().try_for_each(|change| first.apply(change))?;
@@ -61,6 +64,15 @@ impl Snapshot {
         next.commit = entry.id;
         entry.changes.iter().try_for_each(|change| next.apply(change))?;
         Ok(next)
+    }
+
+    /// Checks whether changes fit this snapshot, without a commit.
+    ///
+    /// # Errors
+    /// What a commit of them would say.
+    pub fn check(&self, changes: &[Change]) -> Result<()> {
+        let mut next = self.clone();
+        changes.iter().try_for_each(|change| next.apply(change))
     }
 
     /// The first of the changes' keys that was touched after `base`, and by which snapshot.
@@ -89,6 +101,8 @@ impl Snapshot {
             Change::RevokeGrant(id) => self.revoke_grant(id)?,
             Change::PutPolicy(policy) => self.put_policy(policy)?,
             Change::RemovePolicy(name) => self.remove_policy(name)?,
+            Change::PutDemand(demand) => self.put_demand(demand)?,
+            Change::DecideDemand { id, decision } => self.decide_demand(id, decision)?,
             Change::ApplyDataset(definition) => self.apply_dataset(definition)?,
             Change::DropDataset(name) => self.drop_dataset(name)?,
             Change::Publish(publication) => self.publish(publication)?,
@@ -152,6 +166,7 @@ impl Snapshot {
         self.end_sign_ins_of(name);
         // A later user of the same name must not inherit them.
         self.grants.retain(|_, grant| grant.to != Grantee::User(name.clone()));
+        self.end_demands(name);
         let owned = |state: &DatasetState| {
             state.definition.sandbox.as_ref().is_some_and(|sandbox| sandbox.owner == *name)
         };

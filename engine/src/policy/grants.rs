@@ -91,6 +91,11 @@ impl Grants {
         self.admin
     }
 
+    /// Returns the snapshot whose policy is in force.
+    pub(super) fn policy(&self) -> &Arc<Snapshot> {
+        &self.policy
+    }
+
     /// Returns the snapshot whose data is read.
     pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {
         &self.data

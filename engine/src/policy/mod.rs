@@ -9,6 +9,7 @@ mod access;
 mod authorise;
 mod barrier;
 mod cells;
+mod demand;
 mod grants;
 mod lease;
 mod mask;

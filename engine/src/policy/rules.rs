@@ -89,7 +89,16 @@ impl Rules {
         }
         let schema = Arc::new(Schema::new(fields));
         let counts = Arc::clone(counts);
-        Some(Self { limits, asker: Asker::of(grants), key, raw, columns, schema, counts, made: Arc::default() })
+        Some(Self {
+            limits,
+            asker: Asker::of(grants),
+            key,
+            raw,
+            columns,
+            schema,
+            counts,
+            made: Arc::default(),
+        })
     }
 
     /// Returns the columns that are shown.

@@ -26,18 +26,20 @@ pub(crate) enum SystemTableKind {
     Versions,
     Deliveries,
     Queries,
+    Demands,
     TableConstraints,
     KeyColumnUsage,
     ReferentialConstraints,
 }
 
 impl SystemTableKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Datasets,
         Self::Items,
         Self::Versions,
         Self::Deliveries,
         Self::Queries,
+        Self::Demands,
         Self::TableConstraints,
         Self::KeyColumnUsage,
         Self::ReferentialConstraints,
@@ -50,7 +52,12 @@ impl SystemTableKind {
 
     fn schema(self) -> &'static str {
         match self {
-            Self::Datasets | Self::Items | Self::Versions | Self::Deliveries | Self::Queries => SCHEMA,
+            Self::Datasets
+            | Self::Items
+            | Self::Versions
+            | Self::Deliveries
+            | Self::Queries
+            | Self::Demands => SCHEMA,
             Self::TableConstraints | Self::KeyColumnUsage | Self::ReferentialConstraints => {
                 INFORMATION_SCHEMA
             }
@@ -65,6 +72,7 @@ impl SystemTableKind {
             Self::Versions => "versions",
             Self::Deliveries => "deliveries",
             Self::Queries => "queries",
+            Self::Demands => "demands",
             Self::TableConstraints => "table_constraints",
             Self::KeyColumnUsage => "key_column_usage",
             Self::ReferentialConstraints => "referential_constraints",
@@ -129,6 +137,7 @@ fn snapshot_rows(kind: SystemTableKind, grants: &Grants, filled: bool) -> Result
         SystemTableKind::Items => super::items::rows(&visible),
         SystemTableKind::Versions => super::versions::rows(&visible),
         SystemTableKind::Deliveries => super::deliveries::rows(&visible),
+        SystemTableKind::Demands => super::demands::rows(grants, filled),
         SystemTableKind::Queries => Ok(RecordBatch::new_empty(audit::schema())),
         SystemTableKind::TableConstraints => super::constraints::tables(&keys()),
         SystemTableKind::KeyColumnUsage => super::constraints::columns(&keys()),
@@ -157,6 +166,7 @@ impl TableProvider for SystemTable {
             | SystemTableKind::Items
             | SystemTableKind::Versions
             | SystemTableKind::Deliveries
+            | SystemTableKind::Demands
             | SystemTableKind::TableConstraints
             | SystemTableKind::KeyColumnUsage
             | SystemTableKind::ReferentialConstraints => TableProviderFilterPushDown::Unsupported,

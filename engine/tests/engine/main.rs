@@ -3,6 +3,7 @@
 
 mod audit;
 mod cells;
+mod demands;
 mod limits;
 mod lineage;
 mod parameters;

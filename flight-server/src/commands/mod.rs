@@ -3,15 +3,18 @@
 
 mod audit;
 mod dataset;
+mod demand;
 mod demo;
 mod error;
 mod exit;
+mod filter;
 mod grant;
 mod logging;
 mod moment;
 mod org;
 mod output;
 mod password;
+mod policy;
 mod pool;
 mod pooling_bar;
 mod serve;
@@ -21,6 +24,7 @@ mod size;
 mod sql;
 mod token;
 mod user;
+mod words;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -69,6 +73,12 @@ enum Command {
     /// Search, show and export the records of queries
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Set, show and apply what the readers of datasets are asked
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// Ask for access to a dataset, and decide what was asked
+    #[command(subcommand)]
+    Demand(demand::DemandCommand),
     /// Check raw files and publish them as a new version of a dataset
     Pool(pool::PoolArgs),
     /// Serve the store over Arrow Flight SQL
@@ -114,6 +124,8 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Token(command) => signals::interruptible(token::run(&session, command)).await,
         Command::Grant(command) => signals::interruptible(grant::run(&session, command)).await,
         Command::Audit(command) => signals::interruptible(audit::run(&session, command)).await,
+        Command::Policy(command) => signals::interruptible(policy::run(&session, command)).await,
+        Command::Demand(command) => signals::interruptible(demand::run(&session, command)).await,
         Command::Pool(args) => signals::interruptible(pool::run(&session, args)).await,
         Command::Serve(args) => serve::run(&session, args).await,
         Command::Sql(args) => sql::run(&session, args).await,

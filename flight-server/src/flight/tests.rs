@@ -1,5 +1,6 @@
 //! Round trips over a loopback listener, with arrow-flight's own client.
 
+mod demand;
 mod forged;
 mod metadata;
 mod mutual;
