@@ -87,8 +87,15 @@ pub(crate) async fn plan(work: Work, values: Vec<ScalarValue>) -> Result<Plan> {
     };
     let bound = parameters::bind(logical, &types, values)?;
     let analysed = analyse(&state, bound)?;
-    let mut uses = uses::of(&analysed);
-    uses.policy = policy_columns(&analysed, &state)?.difference(&uses.all()).cloned().collect();
+    let uses = match explain {
+        Explain::No | Explain::Analyze => {
+            let mut uses = uses::of(&analysed);
+            uses.policy = policy_columns(&analysed, &state)?.difference(&uses.all()).cloned().collect();
+            uses
+        }
+        // Nothing is read.
+        Explain::Plan => Uses::default(),
+    };
     let mut logical = police(&state, analysed, &grants, companions)?;
     if explain != Explain::No {
         let told = policies(&grants, &datasets);

@@ -45,7 +45,14 @@ impl VisibleCounts {
         if table.rows().await?.is_none_or(|rows| rows > MAX_ROWS) {
             return Ok(None);
         }
-        let count = count(table, state, raw, condition).await?;
+        let count = match count(table, state, raw, condition).await {
+            Ok(count) => count,
+            // The query tells what is wrong, if it needs what is missing.
+            Err(error) => {
+                tracing::debug!(%error, "visible rows could not be counted");
+                return Ok(None);
+            }
+        };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_KEPT {
             known.clear();

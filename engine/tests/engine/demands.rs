@@ -43,7 +43,7 @@ async fn what_a_grant_could_open_may_be_asked_for() {
     for (kind, who) in &people {
         table.push_str(&format!("{kind}: {}\n", may_ask(&world, who).await));
     }
-    assert_eq!(table, "agency: ++--\nnobody: -+--\nprovider: ++!-\nadministrator: ++!-\n");
+    assert_eq!(table, "agency: ++--\nnobody: ++--\nprovider: ++!-\nadministrator: ++!-\n");
     let policy = DatasetPolicy {
         dataset: "health.city".parse().unwrap(),
         grants_only: true,

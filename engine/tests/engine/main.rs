@@ -10,6 +10,7 @@ mod parameters;
 mod parts;
 mod policed;
 mod policy;
+mod pruning;
 mod readonly;
 mod rows;
 mod select;
