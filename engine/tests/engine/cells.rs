@@ -17,6 +17,9 @@ async fn small_groups_are_withheld_and_marked() {
         ask("SELECT avg(income) AS a FROM health.people WHERE province = '33' AND sex = 'm'").await,
         "|A"
     );
+    // A literal of another type is a value like any other.
+    let cast = "SELECT count(*) AS n FROM health.people WHERE province = CAST(CAST('33' AS INT) AS VARCHAR)";
+    assert_eq!(ask(cast).await, "7|F");
     // Nobody is there: that is no small group.
     assert_eq!(ask("SELECT count(*) AS n FROM health.people WHERE province = '99'").await, "0|F");
     // What comes later sees what is shown.
@@ -67,6 +70,7 @@ async fn rows_and_their_values_are_refused() {
         "SELECT count(*) FROM health.people WHERE id < 'h2'",
         "SELECT count(*) FROM health.people WHERE 1 / (income - 10) > 0",
         "SELECT count(*) FROM health.people WHERE CAST(province AS INT) / 0 > 1",
+        "SELECT count(*) FROM health.people WHERE province = '33' AND CAST('a/b' AS INT) = 1",
         "SELECT sum(income) OVER () FROM health.people",
         "SELECT count(*) FROM (SELECT * FROM health.people LIMIT 5)",
         "SELECT count(*) FROM (SELECT * FROM health.people ORDER BY income LIMIT 5)",

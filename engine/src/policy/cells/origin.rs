@@ -6,7 +6,7 @@ use basin_catalog::{DatasetName, ItemRole, MinimumCell};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::expr::{Case, InList};
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, Like, Operator};
+use datafusion::logical_expr::{Between, BinaryExpr, Cast, Expr, Like, Operator};
 
 /// What a column is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +144,9 @@ impl Raw {
                 let branches = when_then_expr.iter().flat_map(|(when, then)| [when, then]);
                 expr.iter().chain(branches).chain(else_expr).all(|part| groups(part))
             }
+            Expr::Cast(Cast { expr: value, field }) if matches!(**value, Expr::Literal(..)) => {
+                is_castable(value, field.data_type())
+            }
             Expr::Cast(cast) => {
                 let from = type_of(&cast.expr, schema);
                 groups(&cast.expr) && from.is_some_and(|from| shows_as(&from, cast.field.data_type()))
@@ -170,6 +173,14 @@ fn shows_as(from: &DataType, to: &DataType) -> bool {
     cannot_fail(from, to)
         || to.is_string()
         || (*from == DataType::Date32 && matches!(to, DataType::Timestamp(..)))
+}
+
+/// A literal that is a value of another type too: `DATE '2020-01-22'`. It is tried, so that it can't fail later.
+fn is_castable(literal: &Expr, to: &DataType) -> bool {
+    match literal {
+        Expr::Literal(value, _) => value.cast_to(to).is_ok(),
+        _ => false,
+    }
 }
 
 fn is_constant(expr: &Expr) -> bool {
