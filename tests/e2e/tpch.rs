@@ -75,7 +75,15 @@ pub(crate) fn pool_tables(store: &Path, scale: f64) -> Result<()> {
         let dataset = format!("tpch.{table}");
         run(
             store,
-            ["pool".as_ref(), dataset.as_ref(), file.as_os_str(), "--provider".as_ref(), PROVIDER.as_ref()],
+            [
+                "pool".as_ref(),
+                dataset.as_ref(),
+                file.as_os_str(),
+                "--provider".as_ref(),
+                PROVIDER.as_ref(),
+                "--memory".as_ref(),
+                "2GiB".as_ref(),
+            ],
         )?
         .success()?;
     }
