@@ -140,7 +140,7 @@ fn every_command_of_the_page_prints_what_it_says() -> Result<()> {
             let found: Vec<&str> = found.lines().take(MOST_LINES).collect();
             wrong.push(format!("$ {command}\nsaid:\n{printed}\nfound:\n{}", found.join("\n")));
         }
-        now.push_str(&format!("$ {command}\n{found}"));
+        now.push_str(&format!("$ {}\n{found}", line.replace(server.address(), ADDRESS)));
     }
     fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("policy-example.md"), now)?;
     ensure!(steps >= 20, "only {steps} commands were found");
