@@ -6,7 +6,7 @@ use crate::audit::{AuditEntry, Outcome, Receipt};
 use crate::cancel::cancellable;
 use crate::error::{EngineError, Result};
 use crate::output::to_plain;
-use crate::policy::{AuthorizedParts, Lease, Withheld, quiet};
+use crate::policy::{AuthorizedParts, LastLook, Lease, Withheld, quiet};
 use crate::progress::Progress;
 use crate::request::{Part, QueryId};
 use datafusion::arrow::array::RecordBatch;
@@ -93,12 +93,16 @@ pub struct ResultStream {
 }
 
 /// Waits for the end of what a query's access rests on.
-struct Watched(Pin<Box<dyn Future<Output = EngineError> + Send>>);
+struct Watched {
+    lost: Pin<Box<dyn Future<Output = EngineError> + Send>>,
+    looked: LastLook,
+}
 
 impl Watched {
     fn new(plan: &AuthorizedParts) -> Self {
         let datasets = plan.provenance.iter().map(|from| from.dataset.clone());
-        Self(Box::pin(Lease::new(&plan.shared.policy, &plan.grants, datasets).lost()))
+        let lease = Lease::new(&plan.shared.policy, &plan.grants, datasets);
+        Self { looked: lease.last_look(), lost: Box::pin(lease.lost()) }
     }
 }
 
@@ -268,6 +272,15 @@ impl ResultStream {
         self.query_id
     }
 
+    /// Nothing comes until the query's time is over.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<RecordBatch>>> {
+        if self.timer.as_mut().poll(cx).is_ready() {
+            let limit = self.limit;
+            return Poll::Ready(self.end(Err(EngineError::Timeout { what: "the query", limit })));
+        }
+        Poll::Pending
+    }
+
     fn end(&mut self, result: Result<()>) -> Option<Result<RecordBatch>> {
         self.task = None;
         self.stop = None;
@@ -294,7 +307,7 @@ impl Stream for ResultStream {
         if self.task.is_none() {
             return Poll::Ready(None);
         }
-        if let Poll::Ready(lost) = self.lease.0.as_mut().poll(cx) {
+        if let Poll::Ready(lost) = self.lease.lost.as_mut().poll(cx) {
             return Poll::Ready(self.end(Err(lost)));
         }
         if let Some(receipt) = &mut self.kept {
@@ -303,6 +316,9 @@ impl Stream for ResultStream {
             if let Err(error) = kept {
                 return Poll::Ready(self.end(Err(error)));
             }
+        }
+        if self.lease.looked.is_overdue() {
+            return self.poll_timer(cx);
         }
         match self.batches.poll_recv(cx) {
             Poll::Ready(Some(batch)) => {
@@ -318,10 +334,6 @@ impl Stream for ResultStream {
             }
             Poll::Pending => {}
         }
-        if self.timer.as_mut().poll(cx).is_ready() {
-            let limit = self.limit;
-            return Poll::Ready(self.end(Err(EngineError::Timeout { what: "the query", limit })));
-        }
-        Poll::Pending
+        self.poll_timer(cx)
     }
 }

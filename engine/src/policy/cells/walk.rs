@@ -11,7 +11,7 @@ use datafusion::common::tree_node::{Transformed, TransformedResult};
 use datafusion::common::{Column, DFSchema, DataFusionError};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::logical_expr::{
-    Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Projection, Subquery, SubqueryAlias, TableScan,
+    Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Projection, Sort, Subquery, SubqueryAlias, TableScan,
     TableScanBuilder, Window,
 };
 use std::cell::Cell;
@@ -137,19 +137,7 @@ impl<'a> Walk<'a> {
                 join::join(self.grants, join, left, right)
             }
             LogicalPlan::Distinct(Distinct::All(input)) => distinct(self.walk(Arc::unwrap_or_clone(input))?),
-            LogicalPlan::Sort(sort) => {
-                let input = self.walk(Arc::unwrap_or_clone(sort.input))?;
-                match input.rows {
-                    // The order of rows that are counted tells nothing, but how it is made might.
-                    Rows::Raw(_) if sort.fetch.is_none() => Ok(input),
-                    Rows::Raw(raw) => Err(raw.refuse("its rows can't be picked by ORDER BY with LIMIT")),
-                    Rows::Shown(marks) => {
-                        let plan =
-                            LogicalPlanBuilder::from(input.plan).sort_with_limit(sort.expr, sort.fetch)?;
-                        Ok(Step { plan: plan.build()?, rows: Rows::Shown(marks) })
-                    }
-                }
-            }
+            LogicalPlan::Sort(sort) => self.sort(sort),
             LogicalPlan::Limit(limit) => {
                 let input = self.walk(Arc::unwrap_or_clone(Arc::clone(&limit.input)))?;
                 let marks = shown_only(input.rows, "its rows can't be picked by LIMIT")?;
@@ -165,6 +153,19 @@ impl<'a> Walk<'a> {
                 Ok(Step { plan: LogicalPlan::Window(plan), rows: Rows::Shown(marks) })
             }
             other => self.other(other),
+        }
+    }
+
+    fn sort(&self, sort: Sort) -> Result<Step> {
+        let input = self.walk(Arc::unwrap_or_clone(sort.input))?;
+        match input.rows {
+            // The order of rows that are counted tells nothing, but how it is made might.
+            Rows::Raw(_) if sort.fetch.is_none() => Ok(input),
+            Rows::Raw(raw) => Err(raw.refuse("its rows can't be picked by ORDER BY with LIMIT")),
+            Rows::Shown(marks) => {
+                let plan = LogicalPlanBuilder::from(input.plan).sort_with_limit(sort.expr, sort.fetch)?;
+                Ok(Step { plan: plan.build()?, rows: Rows::Shown(marks) })
+            }
         }
     }
 
@@ -209,7 +210,7 @@ impl<'a> Walk<'a> {
         let counting = rules.with_unit(&view)?;
         let weighted = Rules::is_weighted(&view);
         let width = rules.schema().fields().len();
-        let projection = scan.projection.map_or_else(|| (0..width).collect(), |wanted| wanted);
+        let projection = scan.projection.unwrap_or_else(|| (0..width).collect());
         let (unit, present) = (projection.len(), projection.len() + 1);
         let columns = projection.iter().map(|at| {
             let item = rules.schema().fields().get(*at).and_then(|field| view.terms().item(field.name()));
