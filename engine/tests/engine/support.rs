@@ -66,7 +66,7 @@ pub(crate) fn principal(
     Principal::of(&account(name, agency, roles), purpose.map(ToOwned::to_owned))
 }
 
-fn account(name: &str, agency: Option<OrganisationCode>, roles: &[&str]) -> User {
+pub(crate) fn account(name: &str, agency: Option<OrganisationCode>, roles: &[&str]) -> User {
     User {
         name: name.parse::<UserName>().unwrap(),
         agency,
