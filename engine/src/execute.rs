@@ -89,19 +89,22 @@ pub struct ResultStream {
     audit: AuditEntry,
 }
 
-/// Waits for the end of what a query's access rests on.
-struct Watched(Pin<Box<dyn Future<Output = EngineError> + Send>>);
+/// Waits for the end of what a query's access rests on, whether its rows are read or not: rows that are ready must not
+/// leave when their reader comes back late.
+#[derive(Debug)]
+struct Watched(AbortOnDropHandle<EngineError>);
 
 impl Watched {
     fn new(plan: &AuthorizedParts) -> Self {
         let datasets = plan.provenance.iter().map(|from| from.dataset.clone());
-        Self(Box::pin(Lease::new(&plan.shared.policy, &plan.grants, datasets).lost()))
+        let lease = Lease::new(&plan.shared.policy, &plan.grants, datasets);
+        Self(AbortOnDropHandle::new(plan.shared.io.spawn(lease.lost())))
     }
-}
 
-impl std::fmt::Debug for Watched {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Watched")
+    /// Why the access is over, when it is.
+    fn lost(&mut self, cx: &mut Context<'_>) -> Poll<EngineError> {
+        let gone = |_| EngineError::lost("nothing watches the policy of a query any more");
+        Pin::new(&mut self.0).poll(cx).map(|lost| lost.unwrap_or_else(gone))
     }
 }
 
@@ -283,7 +286,7 @@ impl Stream for ResultStream {
         if self.task.is_none() {
             return Poll::Ready(None);
         }
-        if let Poll::Ready(lost) = self.lease.0.as_mut().poll(cx) {
+        if let Poll::Ready(lost) = self.lease.lost(cx) {
             return Poll::Ready(self.end(Err(lost)));
         }
         match self.batches.poll_recv(cx) {

@@ -1,6 +1,6 @@
 //! Answers: all that a principal learns from one statement, as text; and what must not be in it.
 
-use crate::rows::TEXTS;
+use crate::rows::{Side, TEXTS};
 use crate::worlds::World;
 use basin_catalog::ErrorClass;
 use basin_engine::{EngineError, ScalarValue};
@@ -100,18 +100,16 @@ pub(crate) struct Needles {
 impl Needles {
     /// `digests` are texts that single sentinels would be hashed to.
     pub(crate) fn new(digests: impl IntoIterator<Item = String>) -> Self {
-        let mut needles: BTreeSet<String> =
-            ["777000111", "888000222", "2977-06", "2966-06"].map(ToOwned::to_owned).into();
-        for text in TEXTS {
-            let lower = text.to_lowercase();
-            needles.insert(lower.chars().rev().collect());
-            for spelled in [text, &lower] {
-                needles.insert(spelled.bytes().map(|byte| format!("{byte:02x}")).collect());
-                needles.extend(encoded(spelled.as_bytes()));
-            }
-            needles.insert(lower);
+        let mut needles = BTreeSet::new();
+        for side in [Side::World, Side::Twin] {
+            needles.extend(spelled(side));
         }
         Self { needles, digests: digests.into_iter().map(|digest| digest.to_lowercase()).collect() }
+    }
+
+    /// Of the twin's sentinels, which no statement names: for the log, where statements may be.
+    pub(crate) fn of_twin() -> Self {
+        Self { needles: spelled(Side::Twin), digests: BTreeSet::new() }
     }
 
     /// Finds a sentinel in what a principal got that is not in what it asked.
@@ -121,9 +119,28 @@ impl Needles {
         let digits: String = got.chars().filter(|letter| !matches!(letter, '.' | ',' | '_')).collect();
         let there = |needle: &&String| got.contains(needle.as_str()) || digits.contains(needle.as_str());
         let plain = self.needles.iter().filter(|needle| !asked.contains(needle.as_str())).find(there);
-        let digest = || got.split(|letter: char| !letter.is_ascii_hexdigit()).find_map(|word| self.digests.get(word));
+        let digest =
+            || got.split(|letter: char| !letter.is_ascii_hexdigit()).find_map(|word| self.digests.get(word));
         plain.or_else(digest).map(String::as_str)
     }
+}
+
+/// How sentinels of a world may be spelled.
+fn spelled(side: Side) -> BTreeSet<String> {
+    let day = match side {
+        Side::World => "2977-06",
+        Side::Twin => "2966-06",
+    };
+    let text = TEXTS[usize::from(side == Side::Twin)];
+    let lower = text.to_lowercase();
+    let mut needles =
+        BTreeSet::from([side.number().to_string(), day.to_owned(), lower.chars().rev().collect()]);
+    for spelled in [text, &lower] {
+        needles.insert(spelled.bytes().map(|byte| format!("{byte:02x}")).collect());
+        needles.extend(encoded(spelled.as_bytes()));
+    }
+    needles.insert(lower);
+    needles
 }
 
 /// The letters that a text's bytes give in base64, at each place that they may have in a longer text, without those that
@@ -137,7 +154,8 @@ fn encoded(bytes: &[u8]) -> Vec<String> {
                 .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1))
                 .collect();
             let whole = bits.chunks_exact(6).skip((offset * 8).div_ceil(6));
-            let letters = whole.map(|six| LETTERS[six.iter().fold(0_usize, |sum, bit| sum * 2 + usize::from(*bit))]);
+            let letters =
+                whole.map(|six| LETTERS[six.iter().fold(0_usize, |sum, bit| sum * 2 + usize::from(*bit))]);
             letters.map(|letter| char::from(letter).to_ascii_lowercase()).collect()
         })
         .collect()

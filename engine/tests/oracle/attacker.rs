@@ -8,8 +8,8 @@ use crate::choices::Choices;
 use crate::support::{account, health, statistics, text, user};
 use crate::worlds::write;
 use basin_catalog::{
-    AsOf, Catalog, Change, DatasetDefinition, DatasetName, DatasetVersion, Item, ItemRole, Layout, MinimumCell, Node, NodeKind,
-    Organisation, Publication, Share, Store, Terms,
+    AsOf, Catalog, Change, DatasetDefinition, DatasetName, DatasetVersion, Item, ItemRole, Layout,
+    MinimumCell, Node, NodeKind, Organisation, Publication, Share, Store, Terms,
 };
 use basin_engine::{Engine, EngineConfig, Query, QueryId, QueryOptions, QueryRequest};
 use chrono::Utc;
@@ -45,12 +45,21 @@ fn columns(dimensions: usize) -> String {
 fn random(number: usize) -> Case {
     let mut choices = Choices::seeded(0xA77A_C4E2 + number as u64);
     let dimensions = 2 + choices.below(3);
-    let sizes: Vec<usize> = (0..dimensions).map(|_| 2 + choices.below(if dimensions == 2 { 5 } else { 6 - dimensions })).collect();
+    let sizes: Vec<usize> = (0..dimensions)
+        .map(|_| 2 + choices.below(if dimensions == 2 { 5 } else { 6 - dimensions }))
+        .collect();
     let all: usize = sizes.iter().product();
     let mut rows = Vec::new();
     for cell in 0..all {
         let mut rest = cell;
-        let at: Vec<usize> = sizes.iter().map(|size| { let at = rest % size; rest /= size; at }).collect();
+        let at: Vec<usize> = sizes
+            .iter()
+            .map(|size| {
+                let at = rest % size;
+                rest /= size;
+                at
+            })
+            .collect();
         let units = match choices.below(10) {
             0..=3 => 0,
             4..=5 => 1 + choices.below(4),
@@ -67,9 +76,11 @@ fn random(number: usize) -> Case {
         0 | 1 => format!("CUBE ({})", columns(dimensions)),
         2 => format!("ROLLUP ({})", columns(dimensions)),
         _ => {
-            let sets: BTreeSet<usize> = (0..2 + choices.below(4)).map(|_| choices.below(1 << dimensions)).collect();
+            let sets: BTreeSet<usize> =
+                (0..2 + choices.below(4)).map(|_| choices.below(1 << dimensions)).collect();
             let set = |set: &usize| {
-                let columns: Vec<&str> = (0..dimensions).filter(|at| set & (1 << at) != 0).map(|at| DIMENSIONS[at]).collect();
+                let columns: Vec<&str> =
+                    (0..dimensions).filter(|at| set & (1 << at) != 0).map(|at| DIMENSIONS[at]).collect();
                 format!("({})", columns.join(", "))
             };
             let mut sets: Vec<String> = sets.iter().map(set).collect();
@@ -82,7 +93,9 @@ fn random(number: usize) -> Case {
 
 /// Exactly one small cell in each line: a few men of each region.
 fn sex_slice(by: &str, name: &str, small: i64) -> Case {
-    let cells = (0..9).flat_map(|region| [(vec![region, 0], 20 + 7 * region as i64), (vec![region, 1], small + region as i64 % (5 - small))]);
+    let cells = (0..9).flat_map(|region| {
+        [(vec![region, 0], 20 + 7 * region as i64), (vec![region, 1], small + region as i64 % (5 - small))]
+    });
     let rows = cells.map(|(at, units)| (at, units, units * 10)).collect();
     Case { name: name.to_owned(), dimensions: 2, weighted: false, rows, by: by.to_owned() }
 }
@@ -95,11 +108,25 @@ fn cases() -> Vec<Case> {
     all.push(sex_slice("GROUPING SETS ((d0), (d1))", "slice_apart", 1));
     all.push(sex_slice("CUBE (d0, d1)", "slice_fours", 4));
     // Two small cells that only make up their sum in one way; and a line that one other set gives away.
-    let plain = |cells: &[(usize, usize, i64)]| cells.iter().map(|(a, b, units)| (vec![*a, *b], *units, units * 3)).collect();
+    let plain = |cells: &[(usize, usize, i64)]| {
+        cells.iter().map(|(a, b, units)| (vec![*a, *b], *units, units * 3)).collect()
+    };
     let fours = plain(&[(0, 0, 4), (0, 1, 4), (0, 2, 50), (1, 0, 30), (1, 1, 40), (1, 2, 60)]);
-    all.push(Case { name: "fours".to_owned(), dimensions: 2, weighted: false, rows: fours, by: "CUBE (d0, d1)".to_owned() });
+    all.push(Case {
+        name: "fours".to_owned(),
+        dimensions: 2,
+        weighted: false,
+        rows: fours,
+        by: "CUBE (d0, d1)".to_owned(),
+    });
     let apart = plain(&[(0, 0, 1), (0, 1, 2), (1, 0, 30), (1, 1, 40), (2, 0, 8), (2, 1, 9)]);
-    all.push(Case { name: "apart".to_owned(), dimensions: 2, weighted: false, rows: apart, by: "GROUPING SETS ((d0), (d1))".to_owned() });
+    all.push(Case {
+        name: "apart".to_owned(),
+        dimensions: 2,
+        weighted: false,
+        rows: apart,
+        by: "GROUPING SETS ((d0), (d1))".to_owned(),
+    });
     all
 }
 
@@ -118,21 +145,40 @@ impl Case {
                 incomes.push(if number == 0 { income - (each - 1) * (income / each) } else { income / each });
             }
         }
-        let mut arrays: Vec<ArrayRef> = columns.into_iter().map(|column| Arc::new(StringArray::from(column)) as ArrayRef).collect();
+        let mut arrays: Vec<ArrayRef> =
+            columns.into_iter().map(|column| Arc::new(StringArray::from(column)) as ArrayRef).collect();
         arrays.push(Arc::new(StringArray::from(ids)));
         arrays.push(Arc::new(Int64Array::from(weights)));
         arrays.push(Arc::new(Int64Array::from(incomes)));
         let names = DIMENSIONS[..self.dimensions].iter().copied().chain(["id", "weight", "income"]);
-        let fields: Vec<Field> = names.zip(&arrays).map(|(name, array)| Field::new(name, array.data_type().clone(), true)).collect();
+        let fields: Vec<Field> = names
+            .zip(&arrays)
+            .map(|(name, array)| Field::new(name, array.data_type().clone(), true))
+            .collect();
         RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
     }
 
     fn definition(&self, sequence: u32) -> DatasetDefinition {
-        let mut definition = crate::support::definition(&format!("health.{}", self.name), Share::Unconditional, sequence);
+        let mut definition =
+            crate::support::definition(&format!("health.{}", self.name), Share::Unconditional, sequence);
         let like = definition.items[0].clone();
-        let item = |name: &str, kind: &str, role| Item { name: name.parse().unwrap(), label: text(name), r#type: kind.parse().unwrap(), nullable: true, role, ..like.clone() };
-        definition.items = DIMENSIONS[..self.dimensions].iter().map(|name| item(name, "text", ItemRole::Dimension)).collect();
-        let (unit, weight) = if self.weighted { (ItemRole::Key, ItemRole::UnitWeight) } else { (ItemRole::UnitId, ItemRole::Attribute) };
+        let item = |name: &str, kind: &str, role| Item {
+            name: name.parse().unwrap(),
+            label: text(name),
+            r#type: kind.parse().unwrap(),
+            nullable: true,
+            role,
+            ..like.clone()
+        };
+        definition.items = DIMENSIONS[..self.dimensions]
+            .iter()
+            .map(|name| item(name, "text", ItemRole::Dimension))
+            .collect();
+        let (unit, weight) = if self.weighted {
+            (ItemRole::Key, ItemRole::UnitWeight)
+        } else {
+            (ItemRole::UnitId, ItemRole::Attribute)
+        };
         definition.items.push(item("id", "text", unit));
         definition.items.push(item("weight", "int64", weight));
         definition.items.push(item("income", "int64", ItemRole::Measure));
@@ -146,7 +192,11 @@ impl Case {
         if self.weighted {
             &["sum(weight) AS n", "sum(weight) AS n, sum(income) AS s"]
         } else {
-            &["count(*) AS n", "count(DISTINCT id) AS n, sum(income) AS s", "count(id) AS n, avg(income) AS x"]
+            &[
+                "count(*) AS n",
+                "count(DISTINCT id) AS n, sum(income) AS s",
+                "count(id) AS n, avg(income) AS x",
+            ]
         }
     }
 }
@@ -156,8 +206,14 @@ async fn world(cases: &[Case]) -> Engine {
     let store = Store::open("memory://").unwrap();
     let node = Node { id: "hub".parse().unwrap(), kind: NodeKind::Hub, name: text("hub"), region: None };
     let catalog = Catalog::create(store.clone(), node).await.unwrap();
-    let organisation = |code| Change::PutOrganisation(Organisation { code, name: text("an agency"), region: None, node: None });
-    let mut changes = vec![organisation(health()), organisation(statistics()), Change::PutUser(account("ann", Some(statistics()), &[]))];
+    let organisation = |code| {
+        Change::PutOrganisation(Organisation { code, name: text("an agency"), region: None, node: None })
+    };
+    let mut changes = vec![
+        organisation(health()),
+        organisation(statistics()),
+        Change::PutUser(account("ann", Some(statistics()), &[])),
+    ];
     for (case, sequence) in cases.iter().zip(1..) {
         let (batch, name) = (case.batch(), format!("health.{}", case.name).parse::<DatasetName>().unwrap());
         changes.push(Change::ApplyDataset(Box::new(case.definition(sequence))));
@@ -174,7 +230,12 @@ async fn world(cases: &[Case]) -> Engine {
             definition_revision: 1,
             distinct: BTreeMap::new(),
         };
-        changes.push(Change::Publish(Box::new(Publication { dataset: name, base_version: 0, version, delivery: None })));
+        changes.push(Change::Publish(Box::new(Publication {
+            dataset: name,
+            base_version: 0,
+            version,
+            delivery: None,
+        })));
     }
     let base = catalog.latest().await.unwrap();
     catalog.commit(&base, "test", changes).await.unwrap();
@@ -193,7 +254,8 @@ async fn ask(engine: &Engine, sql: &str) -> RecordBatch {
     let planned = engine.plan(request).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let stream = planned.authorize().unwrap().admit().await.unwrap().execute().unwrap();
     let schema = stream.schema();
-    let batches: Vec<RecordBatch> = stream.try_collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let batches: Vec<RecordBatch> =
+        stream.try_collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     concat_batches(&schema, &batches).unwrap()
 }
 
@@ -202,13 +264,19 @@ type Key = Vec<Option<String>>;
 
 /// What is shown of a measure: each group's value, or why it is withheld.
 fn published(result: &RecordBatch, dimensions: usize, measure: &str) -> BTreeMap<Key, Result<f64, u8>> {
-    let column = |name: &str| result.column_by_name(name).unwrap_or_else(|| panic!("no {name} in {:?}", result.schema()));
+    let column = |name: &str| {
+        result.column_by_name(name).unwrap_or_else(|| panic!("no {name} in {:?}", result.schema()))
+    };
     let values = cast(column(measure), &DataType::Int64).unwrap();
     let marks = cast(column(&format!("{measure}__conf")), &DataType::Utf8).unwrap();
-    let keys: Vec<ArrayRef> = (0..dimensions).map(|at| cast(result.column(at), &DataType::Utf8).unwrap()).collect();
+    let keys: Vec<ArrayRef> =
+        (0..dimensions).map(|at| cast(result.column(at), &DataType::Utf8).unwrap()).collect();
     (0..result.num_rows())
         .map(|row| {
-            let key = keys.iter().map(|key| key.is_valid(row).then(|| key.as_string::<i32>().value(row).to_owned())).collect();
+            let key = keys
+                .iter()
+                .map(|key| key.is_valid(row).then(|| key.as_string::<i32>().value(row).to_owned()))
+                .collect();
             let shown = match marks.as_string::<i32>().value(row) {
                 "F" => Ok(values.as_primitive::<Int64Type>().value(row) as f64),
                 mark => {
@@ -245,8 +313,17 @@ impl Programme {
             for other in sets.iter().filter(|other| *other > one) {
                 let mut by_key: BTreeMap<Key, (Vec<(usize, f64)>, f64)> = BTreeMap::new();
                 for (key, value) in shown {
-                    let sign = if set(key) == *one { 1.0 } else if set(key) == *other { -1.0 } else { continue };
-                    let common = key.iter().zip(one.iter().zip(other)).map(|(value, (a, b))| value.clone().filter(|_| *a && *b));
+                    let sign = if set(key) == *one {
+                        1.0
+                    } else if set(key) == *other {
+                        -1.0
+                    } else {
+                        continue;
+                    };
+                    let common = key
+                        .iter()
+                        .zip(one.iter().zip(other))
+                        .map(|(value, (a, b))| value.clone().filter(|_| *a && *b));
                     let sum = by_key.entry(common.collect()).or_default();
                     match value {
                         Ok(value) => sum.1 -= sign * value,
@@ -262,9 +339,14 @@ impl Programme {
     /// The values that are possible and go furthest in a direction; none when there is no end.
     fn furthest(&self, direction: &[f64]) -> Option<Vec<f64>> {
         let mut problem = Problem::new(OptimizationDirection::Maximize);
-        let variables: Vec<Variable> = direction.iter().zip(&self.bounds).map(|(weight, bounds)| problem.add_var(*weight, *bounds)).collect();
+        let variables: Vec<Variable> = direction
+            .iter()
+            .zip(&self.bounds)
+            .map(|(weight, bounds)| problem.add_var(*weight, *bounds))
+            .collect();
         for (terms, given) in &self.sums {
-            let terms: Vec<(Variable, f64)> = terms.iter().map(|(at, sign)| (variables[*at], *sign)).collect();
+            let terms: Vec<(Variable, f64)> =
+                terms.iter().map(|(at, sign)| (variables[*at], *sign)).collect();
             problem.add_constraint(&terms, ComparisonOp::Eq, *given);
         }
         match problem.solve() {
@@ -314,7 +396,12 @@ async fn no_withheld_cell_follows_from_a_result() {
     let mut holes = Vec::new();
     for case in &cases {
         for measures in case.measures() {
-            let sql = format!("SELECT {}, {measures} FROM health.{} GROUP BY {}", columns(case.dimensions), case.name, case.by);
+            let sql = format!(
+                "SELECT {}, {measures} FROM health.{} GROUP BY {}",
+                columns(case.dimensions),
+                case.name,
+                case.by
+            );
             let result = ask(&engine, &sql).await;
             let counts = published(&result, case.dimensions, "n");
             cells += counts.len();
@@ -329,9 +416,18 @@ async fn no_withheld_cell_follows_from_a_result() {
             }
         }
     }
-    println!("{} tables: {cells} cells, {small} small, {beside} withheld beside them ({:.1} %)", cases.len(), 100.0 * beside as f64 / cells as f64);
+    println!(
+        "{} tables: {cells} cells, {small} small, {beside} withheld beside them ({:.1} %)",
+        cases.len(),
+        100.0 * beside as f64 / cells as f64
+    );
     assert!(small > 100 && beside > 0);
-    assert!(holes.is_empty(), "{} of the results give cells away:\n{}", holes.len(), holes.iter().take(5).cloned().collect::<Vec<_>>().join("\n"));
+    assert!(
+        holes.is_empty(),
+        "{} of the results give cells away:\n{}",
+        holes.len(),
+        holes.iter().take(5).cloned().collect::<Vec<_>>().join("\n")
+    );
 }
 
 /// The attacker itself is tested: without the cells that are withheld beside the small ones it finds them.

@@ -31,10 +31,6 @@ impl Column {
     }
 }
 
-/// Constants of statements that are like sentinels.
-pub(crate) const CONSTANTS: [&str; 5] =
-    ["777000111", "7770001110.77", "777000000", "SENTINEL_9e3779", "2977-06-01"];
-
 /// The columns that an expression may name.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {
@@ -63,7 +59,8 @@ const TRAPS: [&str; 14] = [
 
 impl Scope {
     pub(crate) fn of(alias: &str, columns: &[Column]) -> Self {
-        let columns = columns.iter().map(|column| (format!("{alias}.{}", column.name), column.kind)).collect();
+        let columns =
+            columns.iter().map(|column| (format!("{alias}.{}", column.name), column.kind)).collect();
         Self { alias: alias.to_owned(), columns }
     }
 
@@ -200,7 +197,11 @@ impl Scope {
             5 => format!("{} LIKE '%a%'", self.expr(choices, Kind::Text, depth)),
             6 => format!("NOT ({})", self.expr(choices, Kind::Truth, depth)),
             7 => format!("({} OR {})", self.expr(choices, Kind::Truth, depth), self.trap(choices)),
-            _ => format!("({} AND {})", self.expr(choices, Kind::Truth, depth), self.expr(choices, Kind::Truth, depth)),
+            _ => format!(
+                "({} AND {})",
+                self.expr(choices, Kind::Truth, depth),
+                self.expr(choices, Kind::Truth, depth)
+            ),
         }
     }
 }
@@ -208,7 +209,7 @@ impl Scope {
 /// A constant; some are what hidden rows hold.
 fn value(choices: &mut Choices, kind: Kind) -> String {
     let values: &[&str] = match kind {
-        Kind::Text => &["'330000'", "'f'", "'Ai 0'", "'p03'", "''", "'SENTINEL_9e3779'", "'A'", "NULL"],
+        Kind::Text => &["'330000'", "'f'", "'Ai 0'", "'p03'", "''", "'A'", "NULL"],
         Kind::Whole => &["3", "0", "777000111", "200", "-1", "1000000", "NULL"],
         Kind::Rate => &["0.5", "50", "7770001110.77", "NULL"],
         Kind::Day => &["DATE '2020-01-11'", "DATE '2977-06-01'", "DATE '2500-01-01'", "NULL"],

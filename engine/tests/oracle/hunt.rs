@@ -3,7 +3,6 @@
 
 use crate::answers::{Answer, Ending, Needles, Statement, ask};
 use crate::choices::{Choices, smallest};
-use crate::expressions::CONSTANTS;
 use crate::heard::Heard;
 use crate::limits::{KINDS, Kind};
 use crate::rows::Side;
@@ -31,7 +30,9 @@ struct Size {
 impl Size {
     fn of_environment() -> Self {
         let number = |name: &str, otherwise: u64| {
-            std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}: a number, not {text}")))
+            std::env::var(name).map_or(otherwise, |text| {
+                text.parse().unwrap_or_else(|_| panic!("{name}: a number, not {text}"))
+            })
         };
         Self {
             queries: usize::try_from(number("BASIN_ORACLE_QUERIES", 5_000)).unwrap(),
@@ -149,11 +150,15 @@ impl Hunter {
                     tally.reports.push(self.report(size.seed, of, choices, finding).await);
                 }
             }
-            // What was asked may be in the log.
-            let said = without_constants(&heard.take());
-            if let Some(needle) = self.needles.find("", &said) {
+            let said = heard.take();
+            if let Some(needle) = Needles::of_twin().find("", &said) {
                 tally.sentinels += 1;
-                tally.reports.push(format!("seed {} principal {of} {:?}: the log of statements {chunk:?} has {needle}: {}", size.seed, self.scenario, around(&said, needle)));
+                tally.reports.push(format!(
+                    "seed {} principal {of} {:?}: the log of statements {chunk:?} has {needle}: {}",
+                    size.seed,
+                    self.scenario,
+                    around(&said, needle)
+                ));
             }
             if tally.reports.len() >= ENOUGH {
                 break;
@@ -177,24 +182,6 @@ impl Hunter {
             self.scenario, statement.sql, statement.parameters, answer.text, other.text
         )
     }
-}
-
-/// A log without the constants of the statements that were asked.
-fn without_constants(text: &str) -> String {
-    let mut text = text.to_owned();
-    for constant in CONSTANTS {
-        let parts: Vec<&str> = text.split(constant).collect();
-        let mut kept = String::new();
-        for part in parts {
-            let inside = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
-            if !kept.is_empty() && (inside(kept.chars().last()) || inside(part.chars().next())) {
-                kept.push_str(constant);
-            }
-            kept.push_str(part);
-        }
-        text = kept;
-    }
-    text
 }
 
 fn around(text: &str, needle: &str) -> String {
@@ -269,25 +256,59 @@ async fn the_hunt_finds_what_is_not_hidden() {
             sentinels += usize::from(matches!(finding, Some(Finding::Sentinel(_))));
             differences += usize::from(answer != other);
         }
-        assert!(sentinels > 3 && differences > 3, "{person:?}: {sentinels} sentinels, {differences} differences");
+        assert!(
+            sentinels > 3 && differences > 3,
+            "{person:?}: {sentinels} sentinels, {differences} differences"
+        );
     }
 }
 
 /// Sentinels are known in whatever they are turned into.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sentinel_is_known_in_any_form() {
-    let scenario = Scenario { person: Kind::Closed, visit: Kind::Closed, has_agency: true, has_sandbox: false };
+    let scenario =
+        Scenario { person: Kind::Closed, visit: Kind::Closed, has_agency: true, has_sandbox: false };
     let hunter = Hunter::new(scenario).await;
     let world = hunter.world.unrestricted();
     for expression in [
-        "name", "upper(name)", "lower(id)", "reverse(name)", "concat('x', name)", "encode(name, 'hex')", "encode(name, 'base64')",
-        "encode('a' || name, 'base64')", "encode('ab' || name, 'base64')", "md5(name)", "encode(sha256(name), 'hex')", "income", "rate",
-        "income / 1", "CAST(income AS DECIMAL(30, 4)) / 1000", "day", "CAST(day AS VARCHAR)", "[name]", "struct(income)",
-        "arrow_cast(name, 'Binary')", "left(name, 9)",
+        "name",
+        "upper(name)",
+        "lower(id)",
+        "reverse(name)",
+        "concat('x', name)",
+        "encode(name, 'hex')",
+        "encode(name, 'base64')",
+        "encode('a' || name, 'base64')",
+        "encode('ab' || name, 'base64')",
+        "md5(name)",
+        "encode(sha256(name), 'hex')",
+        "income",
+        "rate",
+        "income / 1",
+        "CAST(income AS DECIMAL(30, 4)) / 1000",
+        "day",
+        "CAST(day AS VARCHAR)",
+        "[name]",
+        "struct(income)",
+        "arrow_cast(name, 'Binary')",
+        "left(name, 9)",
     ] {
         let sql = format!("SELECT {expression} FROM health.person LIMIT 1");
         let answer = ask(&world, &Statement { sql: sql.clone(), parameters: vec![] }).await;
         assert_eq!(answer.ending, Ending::Succeeded, "{sql}: {}", answer.text);
         assert!(hunter.needles.find(&sql, &answer.text).is_some(), "{sql}: {}", answer.text);
+    }
+}
+
+/// The order of visible rows is not that of the files' sizes, which hidden rows have a part in.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_order_of_rows_tells_nothing_of_hidden_ones() {
+    let scenario =
+        Scenario { person: Kind::Region, visit: Kind::Whole, has_agency: true, has_sandbox: false };
+    let hunter = Hunter::new(scenario).await;
+    for sql in ["SELECT id FROM health.person", "SELECT id FROM health.person LIMIT 3"] {
+        let statement = Statement { sql: sql.to_owned(), parameters: vec![] };
+        let (answer, other, finding) = hunter.compare(&statement).await;
+        assert_eq!((answer, finding), (other, None));
     }
 }

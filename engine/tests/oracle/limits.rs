@@ -94,7 +94,12 @@ impl Kind {
     pub(crate) fn hides_rows(self) -> bool {
         matches!(
             self,
-            Self::Region | Self::Literal | Self::TwoGrants | Self::SeveralMasks | Self::CellsOfRows | Self::Purpose
+            Self::Region
+                | Self::Literal
+                | Self::TwoGrants
+                | Self::SeveralMasks
+                | Self::CellsOfRows
+                | Self::Purpose
         )
     }
 
@@ -221,7 +226,9 @@ impl Kind {
                 Grant { rows: home(), ..next() },
                 Grant { rows: Some(filter("sex = 'f' OR sex = 'm'")), ..next() },
             ],
-            Self::Items => vec![Grant { items: Some(items(&["id", "province", "sex", "rate", "weight"])), ..next() }],
+            Self::Items => {
+                vec![Grant { items: Some(items(&["id", "province", "sex", "rate", "weight"])), ..next() }]
+            }
             Self::Purpose => vec![
                 Grant { purpose: Some("outbreak".to_owned()), rows: Some(filter("weight < 1000")), ..next() },
                 next(),

@@ -11,6 +11,8 @@
 //! Its last figures are in docs/security-tests.md. A finding names seed, principal and the smallest statement.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
 
+mod actions;
+mod actors;
 mod answers;
 mod attacker;
 mod choices;
@@ -18,6 +20,7 @@ mod expressions;
 mod heard;
 mod hunt;
 mod limits;
+mod revocation;
 mod rows;
 mod statements;
 #[path = "../engine/support.rs"]

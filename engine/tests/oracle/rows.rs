@@ -106,7 +106,11 @@ fn single(kind: Kind, dataset: &str, side: Side) -> Vec<Row> {
                 rate: i128::try_from(number * 725 + 50).unwrap(),
                 weight: i64::try_from(number % 6 + 1).unwrap(),
             };
-            if all_hidden { hidden_row(Kind::Closed, side, number * 4, &[plain]) } else { veiled(kind, side, number, home, plain) }
+            if all_hidden {
+                hidden_row(Kind::Closed, side, number * 4, &[plain])
+            } else {
+                veiled(kind, side, number, home, plain)
+            }
         })
         .collect()
 }

@@ -30,8 +30,8 @@ impl Tables {
             ("health.city", "city"),
             ("sandbox_ann.mine", "mine"),
             ("sandbox_bob.theirs", "theirs"),
-            ("health.sentinel_vault", "vault"),
-            ("health.ghostly_vault", "vault"),
+            ("health.vault_one", "vault"),
+            ("health.vault_two", "vault"),
         ];
         let (mut seen, mut unseen) = (vec![], vec![]);
         for (name, short) in names {
@@ -107,13 +107,20 @@ impl Maker<'_> {
             9 => self.united(depth),
             10 => {
                 let inner = self.query(depth + 1);
-                let outer = self.choices.pick(&["count(*)", "*", "count(*), min(a0), max(a0)", "DISTINCT a0"]);
+                let outer =
+                    self.choices.pick(&["count(*)", "*", "count(*), min(a0), max(a0)", "DISTINCT a0"]);
                 format!("WITH w AS ({inner}) SELECT {outer} FROM w")
             }
             11 => {
                 let inner = self.query(depth + 1);
                 let alias = self.alias();
-                let end = self.choices.pick(&["", " ORDER BY 1", " LIMIT 3", " OFFSET 2", " ORDER BY 1 DESC LIMIT 2 OFFSET 1"]);
+                let end = self.choices.pick(&[
+                    "",
+                    " ORDER BY 1",
+                    " LIMIT 3",
+                    " OFFSET 2",
+                    " ORDER BY 1 DESC LIMIT 2 OFFSET 1",
+                ]);
                 format!("SELECT * FROM ({inner}) AS {alias}{end}")
             }
             12 => self.correlated(&from, &scope),
@@ -139,13 +146,23 @@ impl Maker<'_> {
     fn plain(&mut self, from: &str, scope: &Scope) -> String {
         let distinct = self.choices.pick(&["", "", "DISTINCT "]);
         let list = if self.choices.once_in(6) { "*".to_owned() } else { self.list(scope) };
-        let end = self.choices.pick(&["", " ORDER BY 1", " ORDER BY 1 DESC LIMIT 5", " LIMIT 4", " LIMIT 3 OFFSET 20"]);
+        let end = self.choices.pick(&[
+            "",
+            " ORDER BY 1",
+            " ORDER BY 1 DESC LIMIT 5",
+            " LIMIT 4",
+            " LIMIT 3 OFFSET 20",
+        ]);
         format!("SELECT {distinct}{list} FROM {from}{end}")
     }
 
     fn condition(&mut self, scope: &Scope, depth: usize) -> String {
         if depth >= 2 || !self.choices.once_in(4) {
-            return if self.choices.once_in(4) { scope.trap(self.choices) } else { self.expr(scope, Kind::Truth) };
+            return if self.choices.once_in(4) {
+                scope.trap(self.choices)
+            } else {
+                self.expr(scope, Kind::Truth)
+            };
         }
         let (from, inner, table) = self.source();
         if table.in_groups {
@@ -158,10 +175,20 @@ impl Maker<'_> {
         }
         let condition = self.condition(&inner, depth + 1);
         match self.choices.below(4) {
-            0 => format!("{} IN (SELECT {} FROM {from})", self.expr(scope, Kind::Text), inner.column(self.choices, Kind::Text)),
+            0 => format!(
+                "{} IN (SELECT {} FROM {from})",
+                self.expr(scope, Kind::Text),
+                inner.column(self.choices, Kind::Text)
+            ),
             1 => format!("EXISTS (SELECT 1 FROM {from} WHERE {condition})"),
-            2 => format!("{} NOT IN (SELECT {} FROM {from} WHERE {condition})", self.expr(scope, Kind::Whole), inner.column(self.choices, Kind::Whole)),
-            _ => format!("{} > (SELECT count(*) FROM {from} WHERE {condition})", self.expr(scope, Kind::Whole)),
+            2 => format!(
+                "{} NOT IN (SELECT {} FROM {from} WHERE {condition})",
+                self.expr(scope, Kind::Whole),
+                inner.column(self.choices, Kind::Whole)
+            ),
+            _ => {
+                format!("{} > (SELECT count(*) FROM {from} WHERE {condition})", self.expr(scope, Kind::Whole))
+            }
         }
     }
 
@@ -173,7 +200,11 @@ impl Maker<'_> {
             _ => self.measures(scope),
         };
         let join = self.choices.pick(&[" AND ", " OR "]);
-        let also = if self.choices.once_in(3) { format!("{join}{}", scope.trap(self.choices)) } else { String::new() };
+        let also = if self.choices.once_in(3) {
+            format!("{join}{}", scope.trap(self.choices))
+        } else {
+            String::new()
+        };
         format!("SELECT {list} FROM {from} WHERE {condition}{also}")
     }
 
@@ -199,7 +230,9 @@ impl Maker<'_> {
 
     fn grouped(&mut self, from: &str, scope: &Scope, depth: usize) -> String {
         let keys: Vec<String> = (0..=self.choices.below(2))
-            .map(|_| if self.choices.once_in(3) { self.any(scope) } else { scope.column(self.choices, Kind::Text) })
+            .map(|_| {
+                if self.choices.once_in(3) { self.any(scope) } else { scope.column(self.choices, Kind::Text) }
+            })
             .collect();
         let keys = keys.join(", ");
         let by = match self.choices.below(4) {
@@ -209,12 +242,19 @@ impl Maker<'_> {
         };
         let measures = self.measures(scope);
         let end = match self.choices.below(5) {
-            0 => format!(" HAVING {}", self.choices.pick(&["count(*) > 1", "max(1 / (2 - 1)) = 1", "count(*) = 9"])),
+            0 => format!(
+                " HAVING {}",
+                self.choices.pick(&["count(*) > 1", "max(1 / (2 - 1)) = 1", "count(*) = 9"])
+            ),
             1 => " ORDER BY 1 LIMIT 3".to_owned(),
             2 => format!(" HAVING min({}) IS NOT NULL", self.expr(scope, Kind::Whole)),
             _ => String::new(),
         };
-        let filter = if self.choices.once_in(3) { format!(" WHERE {}", self.condition(scope, depth)) } else { String::new() };
+        let filter = if self.choices.once_in(3) {
+            format!(" WHERE {}", self.condition(scope, depth))
+        } else {
+            String::new()
+        };
         format!("SELECT {measures}, {keys} FROM {from}{filter} GROUP BY {by}{end}")
     }
 
@@ -231,9 +271,23 @@ impl Maker<'_> {
             _ => vec![format!("CASE WHEN {alias}.province = '110000' THEN 'x' ELSE {alias}.sex END")],
         };
         let measure = self.choices.pick(&[
-            "count(*)", "sum(income)", "avg(income)", "count(DISTINCT id)", "sum(rate)", "count(income)", "sum(weight)",
-            "count(*), sum(income)", "min(income)", "max(rate)", "avg(rate)", "count(DISTINCT income)", "sum(income) / count(*)",
-            "array_agg(income)", "sum(income + 1)", "sum(CASE WHEN sex = 'f' THEN income END)", "count(id)",
+            "count(*)",
+            "sum(income)",
+            "avg(income)",
+            "count(DISTINCT id)",
+            "sum(rate)",
+            "count(income)",
+            "sum(weight)",
+            "count(*), sum(income)",
+            "min(income)",
+            "max(rate)",
+            "avg(rate)",
+            "count(DISTINCT income)",
+            "sum(income) / count(*)",
+            "array_agg(income)",
+            "sum(income + 1)",
+            "sum(CASE WHEN sex = 'f' THEN income END)",
+            "count(id)",
         ]);
         let filter = match self.choices.below(8) {
             0 => format!(" WHERE {alias}.province = '330000'"),
@@ -243,14 +297,20 @@ impl Maker<'_> {
             _ => String::new(),
         };
         let join = match self.choices.below(8) {
-            0 => format!(" JOIN (VALUES ('330000', 'east'), ('110000', 'north')) AS v(code, label) ON {alias}.province = v.code"),
+            0 => format!(
+                " JOIN (VALUES ('330000', 'east'), ('110000', 'north')) AS v(code, label) ON {alias}.province = v.code"
+            ),
             1 => format!(" LEFT JOIN (VALUES ('f'), ('x')) AS v(s) ON {alias}.sex = v.s"),
             2 if depth == 0 => format!(" JOIN health.city AS c ON {alias}.province = c.province"),
             _ => String::new(),
         };
-        let measure = measure.replace("income", &format!("{alias}.income")).replace("rate", &format!("{alias}.rate"));
-        let measure = measure.replace("(id", &format!("({alias}.id")).replace("T id", &format!("T {alias}.id"));
-        let measure = measure.replace("(weight", &format!("({alias}.weight")).replace("N sex", &format!("N {alias}.sex"));
+        let measure =
+            measure.replace("income", &format!("{alias}.income")).replace("rate", &format!("{alias}.rate"));
+        let measure =
+            measure.replace("(id", &format!("({alias}.id")).replace("T id", &format!("T {alias}.id"));
+        let measure = measure
+            .replace("(weight", &format!("({alias}.weight"))
+            .replace("N sex", &format!("N {alias}.sex"));
         if keys.is_empty() {
             return format!("SELECT {measure} FROM {from}{join}{filter}");
         }
@@ -261,7 +321,14 @@ impl Maker<'_> {
             2 => format!("GROUPING SETS (({keys}), ())"),
             _ => keys.clone(),
         };
-        let end = self.choices.pick(&["", "", " ORDER BY 1", " HAVING count(*) > 4", " ORDER BY count(*) DESC LIMIT 2", " HAVING sum(1) < 5"]);
+        let end = self.choices.pick(&[
+            "",
+            "",
+            " ORDER BY 1",
+            " HAVING count(*) > 4",
+            " ORDER BY count(*) DESC LIMIT 2",
+            " HAVING sum(1) < 5",
+        ]);
         let query = format!("SELECT {keys}, {measure} FROM {from}{join}{filter} GROUP BY {by}{end}");
         match self.choices.below(8) {
             0 => format!("SELECT count(*), string_agg(CAST(q AS VARCHAR), ',') FROM ({query}) AS g(p, q)"),
@@ -286,12 +353,23 @@ impl Maker<'_> {
     }
 
     fn joined(&mut self, left: &str, scope: &Scope, depth: usize) -> String {
-        let kind = self.choices.pick(&["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "LEFT SEMI JOIN", "LEFT ANTI JOIN", "CROSS JOIN"]);
+        let kind = self.choices.pick(&[
+            "JOIN",
+            "LEFT JOIN",
+            "RIGHT JOIN",
+            "FULL JOIN",
+            "LEFT SEMI JOIN",
+            "LEFT ANTI JOIN",
+            "CROSS JOIN",
+        ]);
         let (right, other) = match self.choices.below(3) {
             0 => {
                 let alias = self.alias();
                 let values = "(VALUES ('330000', 3, 'f'), ('420000', 777, 'm'), ('110000', 40, 'Ai 0'))";
-                (format!("{values} AS {alias}(id, income, name)"), Scope::of(&alias, &["id", "income", "name"].map(Column::of)))
+                (
+                    format!("{values} AS {alias}(id, income, name)"),
+                    Scope::of(&alias, &["id", "income", "name"].map(Column::of)),
+                )
             }
             _ => {
                 let (from, scope, _) = self.source();
@@ -299,9 +377,21 @@ impl Maker<'_> {
             }
         };
         let mut on = match self.choices.below(4) {
-            0 => format!("{} = {}", scope.column(self.choices, Kind::Text), other.column(self.choices, Kind::Text)),
-            1 => format!("{} = {}", scope.column(self.choices, Kind::Whole), other.column(self.choices, Kind::Whole)),
-            2 => format!("{} < {}", scope.column(self.choices, Kind::Whole), other.column(self.choices, Kind::Whole)),
+            0 => format!(
+                "{} = {}",
+                scope.column(self.choices, Kind::Text),
+                other.column(self.choices, Kind::Text)
+            ),
+            1 => format!(
+                "{} = {}",
+                scope.column(self.choices, Kind::Whole),
+                other.column(self.choices, Kind::Whole)
+            ),
+            2 => format!(
+                "{} < {}",
+                scope.column(self.choices, Kind::Whole),
+                other.column(self.choices, Kind::Whole)
+            ),
             _ => format!("{} = {}", self.expr(scope, Kind::Text), self.expr(&other, Kind::Text)),
         };
         if self.choices.once_in(3) {
@@ -313,7 +403,11 @@ impl Maker<'_> {
             both.join(&other);
         }
         let list = if self.choices.once_in(2) { self.list(&both) } else { self.measures(&both) };
-        let filter = if self.choices.once_in(3) { format!(" WHERE {}", self.condition(&both, depth + 1)) } else { String::new() };
+        let filter = if self.choices.once_in(3) {
+            format!(" WHERE {}", self.condition(&both, depth + 1))
+        } else {
+            String::new()
+        };
         format!("SELECT {list} FROM {left} {kind} {right}{on}{filter} LIMIT 60")
     }
 
@@ -334,23 +428,41 @@ impl Maker<'_> {
     fn correlated(&mut self, from: &str, scope: &Scope) -> String {
         let (inner_from, inner, _) = self.source();
         let (outer, own) = (scope.column(self.choices, Kind::Text), inner.column(self.choices, Kind::Text));
-        let value = self.choices.pick(&["count(*)", "max(income)", "min(name)"]).replace('(', &format!("({}.", inner.alias)).replace(".*", "*");
+        let value = self
+            .choices
+            .pick(&["count(*)", "max(income)", "min(name)"])
+            .replace('(', &format!("({}.", inner.alias))
+            .replace(".*", "*");
         let value = value.replace(&format!("count({}*", inner.alias), "count(*");
-        format!("SELECT {outer} AS a0, (SELECT {value} FROM {inner_from} WHERE {own} = {outer}) AS a1 FROM {from}")
+        format!(
+            "SELECT {outer} AS a0, (SELECT {value} FROM {inner_from} WHERE {own} = {outer}) AS a1 FROM {from}"
+        )
     }
 
     fn scalar(&mut self, depth: usize) -> String {
         let (from, scope, _) = self.source();
         let condition = self.condition(&scope, depth + 1);
         let value = scope.column(self.choices, Kind::Text);
-        let shape = self.choices.pick(&["(SELECT max(V) F)", "(SELECT V F)", "(SELECT V F LIMIT 1)", "EXISTS (SELECT V F)"]);
+        let shape = self.choices.pick(&[
+            "(SELECT max(V) F)",
+            "(SELECT V F)",
+            "(SELECT V F LIMIT 1)",
+            "EXISTS (SELECT V F)",
+        ]);
         let shape = shape.replace('V', &value).replace('F', &format!("FROM {from} WHERE {condition}"));
         format!("SELECT {shape} AS a0")
     }
 
     fn explained(&mut self) -> String {
         let query = self.query(0);
-        let how = self.choices.pick(&["", "VERBOSE ", "FORMAT TREE ", "FORMAT INDENT ", "ANALYZE ", "FORMAT PGJSON "]);
+        let how = self.choices.pick(&[
+            "",
+            "VERBOSE ",
+            "FORMAT TREE ",
+            "FORMAT INDENT ",
+            "ANALYZE ",
+            "FORMAT PGJSON ",
+        ]);
         format!("EXPLAIN {how}{query}")
     }
 
@@ -362,7 +474,10 @@ impl Maker<'_> {
             1 => format!("SHOW COLUMNS FROM {table}"),
             2 => "SHOW TABLES".to_owned(),
             3 => "SELECT * FROM information_schema.tables ORDER BY 1, 2, 3".to_owned(),
-            4 => "SELECT * FROM information_schema.columns ORDER BY table_schema, table_name, ordinal_position".to_owned(),
+            4 => {
+                "SELECT * FROM information_schema.columns ORDER BY table_schema, table_name, ordinal_position"
+                    .to_owned()
+            }
             5 => "SELECT * FROM basin.datasets ORDER BY 1, 2".to_owned(),
             6 => "SELECT * FROM basin.items ORDER BY 1, 2, 4".to_owned(),
             7 => "SELECT * FROM basin.versions ORDER BY 1, 2".to_owned(),
@@ -385,12 +500,18 @@ impl Maker<'_> {
         };
         self.parameters = vec![value];
         if table.in_groups {
-            return format!("SELECT {0}.sex, count(*) FROM {from} WHERE {0}.province = $1 GROUP BY {0}.sex", scope.alias);
+            return format!(
+                "SELECT {0}.sex, count(*) FROM {from} WHERE {0}.province = $1 GROUP BY {0}.sex",
+                scope.alias
+            );
         }
         let column = scope.column(self.choices, Kind::Text);
         match self.choices.below(3) {
             0 => format!("SELECT count(*) FROM {from} WHERE {column} = $1"),
-            1 => format!("SELECT {column} AS a0 FROM {from} WHERE {column} < $1 AND {}", scope.trap(self.choices)),
+            1 => format!(
+                "SELECT {column} AS a0 FROM {from} WHERE {column} < $1 AND {}",
+                scope.trap(self.choices)
+            ),
             _ => format!("SELECT {column} || $1 AS a0 FROM {from}"),
         }
     }
@@ -400,7 +521,9 @@ impl Maker<'_> {
         let table = self.table().name;
         match self.choices.below(8) {
             0 => format!("SELECT arrow_typeof(t) FROM {table} AS t"),
-            1 => format!("WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < (SELECT count(*) FROM {table})) SELECT max(n) FROM r"),
+            1 => format!(
+                "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < (SELECT count(*) FROM {table})) SELECT max(n) FROM r"
+            ),
             2 => format!("SELECT count(*) FROM {table} AS t, generate_series(1, 3) AS g"),
             3 => format!("SELECT unnest(array_agg(income)) FROM {table}"),
             4 => format!("SELECT DISTINCT ON (sex) sex, name FROM {table} ORDER BY sex, name"),

@@ -5,11 +5,13 @@ use crate::rows::{self, Row, Side};
 use crate::support::{code, health, statistics, text};
 use basin_catalog::{
     AsOf, Catalog, Change, DatasetDefinition, DatasetName, DatasetVersion, Item, ItemRole, Layout, Node,
-    NodeKind, Organisation, Principal, Publication, Role, Sandbox, Share, Store, User,
+    NodeKind, Organisation, Principal, Publication, Role, Sandbox, Store, User,
 };
 use basin_engine::{Engine, EngineConfig, Query, QueryId, QueryOptions, QueryRequest, ScalarValue};
 use chrono::{DateTime, Utc};
-use datafusion::arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::array::{
+    ArrayRef, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray,
+};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -30,7 +32,7 @@ pub(crate) struct Scenario {
 }
 
 /// A name that a dataset has in one of the worlds only.
-pub(crate) const HIDDEN_NAMES: [&str; 2] = ["sentinel_vault", "ghostly_vault"];
+pub(crate) const HIDDEN_NAMES: [&str; 2] = ["vault_one", "vault_two"];
 
 /// One catalog and its engine.
 pub(crate) struct World {
@@ -73,7 +75,14 @@ impl World {
         let catalog = Catalog::create(store.clone(), node).await.unwrap();
         let mut changes = people(scenario);
         let hidden = format!("health.{}", HIDDEN_NAMES[usize::from(side == Side::Twin)]);
-        let names = ["health.person", "health.visit", "health.city", &hidden, "sandbox_bob.theirs", "sandbox_ann.mine"];
+        let names = [
+            "health.person",
+            "health.visit",
+            "health.city",
+            &hidden,
+            "sandbox_bob.theirs",
+            "sandbox_ann.mine",
+        ];
         for (name, sequence) in names.into_iter().zip(1..) {
             changes.push(Change::ApplyDataset(Box::new(definition(scenario, name, sequence))));
         }
@@ -156,13 +165,22 @@ fn people(scenario: Scenario) -> Vec<Change> {
 
 fn definition(scenario: Scenario, dataset: &str, sequence: u32) -> DatasetDefinition {
     let name: DatasetName = dataset.parse().unwrap();
-    let kind = scenario.of(name.name());
-    let share = if name.name() == "city" { Share::Unconditional } else { kind.share() };
-    let mut definition = crate::support::definition(dataset, share, sequence);
+    let mut definition = definition_of(scenario.of(name.name()), dataset, sequence);
     // Only `city` is open to everybody.
     if name.name() != "city" && definition.entry.open_type == basin_catalog::OpenType::Open {
         definition.entry.open_type = basin_catalog::OpenType::Conditional;
     }
+    let owner = dataset.strip_prefix("sandbox_").and_then(|name| name.split('.').next());
+    definition.sandbox = owner.map(|owner| Sandbox {
+        owner: owner.parse().unwrap(),
+        derived_from: BTreeSet::from(["health.person".parse().unwrap()]),
+    });
+    definition
+}
+
+/// A dataset of a kind; it is open when it is shared.
+pub(crate) fn definition_of(kind: Kind, dataset: &str, sequence: u32) -> DatasetDefinition {
+    let mut definition = crate::support::definition(dataset, kind.share(), sequence);
     let like = definition.items.first().unwrap().clone();
     definition.items = ITEMS
         .iter()
@@ -177,11 +195,6 @@ fn definition(scenario: Scenario, dataset: &str, sequence: u32) -> DatasetDefini
         .collect();
     definition.layout = Layout::default();
     kind.define(&mut definition);
-    let owner = dataset.strip_prefix("sandbox_").and_then(|name| name.split('.').next());
-    definition.sandbox = owner.map(|owner| Sandbox {
-        owner: owner.parse().unwrap(),
-        derived_from: BTreeSet::from(["health.person".parse().unwrap()]),
-    });
     definition
 }
 
@@ -218,9 +231,13 @@ async fn publish(store: &Store, scenario: Scenario, dataset: &str, side: Side) -
     Change::Publish(Box::new(Publication { dataset: name, base_version: 0, version, delivery: None }))
 }
 
-fn batch(rows: &[Row]) -> RecordBatch {
-    let texts = |get: fn(&Row) -> Option<&str>| -> ArrayRef { Arc::new(rows.iter().map(get).collect::<StringArray>()) };
-    let numbers = |get: fn(&Row) -> i64| -> ArrayRef { Arc::new(rows.iter().map(|row| Some(get(row))).collect::<Int64Array>()) };
+pub(crate) fn batch(rows: &[Row]) -> RecordBatch {
+    let texts = |get: fn(&Row) -> Option<&str>| -> ArrayRef {
+        Arc::new(rows.iter().map(get).collect::<StringArray>())
+    };
+    let numbers = |get: fn(&Row) -> i64| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| Some(get(row))).collect::<Int64Array>())
+    };
     let rates: Decimal128Array = rows.iter().map(|row| Some(row.rate)).collect();
     let columns: Vec<ArrayRef> = vec![
         texts(|row| Some(&row.id)),
@@ -232,11 +249,12 @@ fn batch(rows: &[Row]) -> RecordBatch {
         Arc::new(rates.with_precision_and_scale(30, 2).unwrap()),
         numbers(|row| row.weight),
     ];
-    let fields = ITEMS.iter().zip(&columns).map(|(item, column)| Field::new(*item, column.data_type().clone(), true));
+    let fields =
+        ITEMS.iter().zip(&columns).map(|(item, column)| Field::new(*item, column.data_type().clone(), true));
     RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns).unwrap()
 }
 
-fn rejected(side: Side) -> RecordBatch {
+pub(crate) fn rejected(side: Side) -> RecordBatch {
     let names = ["delivery", "file", "line", "raw", "rule", "item", "reason"];
     let columns: Vec<ArrayRef> = names
         .iter()
@@ -247,7 +265,8 @@ fn rejected(side: Side) -> RecordBatch {
             }
         })
         .collect();
-    let fields = names.iter().zip(&columns).map(|(name, column)| Field::new(*name, column.data_type().clone(), true));
+    let fields =
+        names.iter().zip(&columns).map(|(name, column)| Field::new(*name, column.data_type().clone(), true));
     RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns).unwrap()
 }
 
@@ -299,11 +318,21 @@ fn statistics_of(batch: &RecordBatch) -> serde_json::Value {
         let bounds: Option<(serde_json::Value, serde_json::Value)> = match field.data_type() {
             DataType::Int64 => {
                 let numbers = column.as_primitive::<Int64Type>();
-                numbers.iter().flatten().min().zip(numbers.iter().flatten().max()).map(|(a, b)| (a.into(), b.into()))
+                numbers
+                    .iter()
+                    .flatten()
+                    .min()
+                    .zip(numbers.iter().flatten().max())
+                    .map(|(a, b)| (a.into(), b.into()))
             }
             DataType::Utf8 => {
                 let texts = column.as_string::<i32>();
-                texts.iter().flatten().min().zip(texts.iter().flatten().max()).map(|(a, b)| (a.into(), b.into()))
+                texts
+                    .iter()
+                    .flatten()
+                    .min()
+                    .zip(texts.iter().flatten().max())
+                    .map(|(a, b)| (a.into(), b.into()))
             }
             _ => None,
         };

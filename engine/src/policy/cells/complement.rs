@@ -379,5 +379,26 @@ mod tests {
         // 4 + 4 = 8 can only be two cells of four.
         let found = statuses(&[&[4, 4, 50], &[30, 40, 60]]);
         assert!(found.starts_with("AAD"), "{found}");
+        // Whatever is asked beside: rows that are counted may be more than units, but need not be.
+        let groups = cube(&[&[4, 4, 50], &[30, 40, 60]]);
+        let small: Vec<bool> = groups.iter().map(|group| group.units < 5.0).collect();
+        let values = groups.iter().map(|group| group.units).collect();
+        let rows = Additive { values, whole_numbers: true, bounded: true, is_units: false };
+        assert_eq!(protect(&groups, &small, 5, &[rows]).unwrap()[2], Status::Complementary);
+    }
+
+    #[test]
+    fn sets_that_do_not_divide_each_other_have_their_sums_in_common() {
+        let groups: Vec<Group> = cube(&[&[1, 2], &[30, 40], &[8, 9]])
+            .into_iter()
+            .filter(|group| [1, 2].contains(&group.spans))
+            .collect();
+        let small: Vec<bool> = groups.iter().map(|group| group.units < 5.0).collect();
+        let status = protect(&groups, &small, 5, &[]).unwrap();
+        assert_eq!(small.iter().filter(|small| **small).count(), 1);
+        assert!(
+            status.contains(&Status::Complementary),
+            "the line of three is the total of the columns less the others"
+        );
     }
 }
