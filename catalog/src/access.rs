@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::codes::OrganisationCode;
-use crate::ids::{DatasetName, GrantId, ItemName, RoleName, UserName};
+use crate::ids::{DatasetName, Digest, GrantId, ItemName, RoleName, UserName};
 use crate::password::PasswordHash;
 use crate::policy::RowFilter;
 
@@ -20,10 +20,33 @@ pub struct User {
     pub agency: Option<OrganisationCode>,
     /// The user's roles.
     pub roles: BTreeSet<RoleName>,
-    /// The password's hash.
-    pub password: PasswordHash,
+    /// The password's hash; none: no password signs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<PasswordHash>,
+    /// How the identity provider's tokens stand for the user; none: they don't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalSignIn>,
     /// Since when.
     pub created_at: DateTime<Utc>,
+}
+
+/// That the identity provider's tokens may stand for a user.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalSignIn {
+    /// The subject that the tokens must have; none: any subject that the provider gives the user's name to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+}
+
+/// A certificate that stands for a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateLink {
+    /// SHA-256 of the certificate in DER form.
+    pub certificate: Digest,
+    /// The user.
+    pub user: UserName,
 }
 
 /// A role that users have and grants name. `admin` always exists.

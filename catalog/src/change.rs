@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Grant, Role, User};
+use crate::access::{CertificateLink, Grant, Role, User};
 use crate::definition::DatasetDefinition;
-use crate::ids::{DatasetName, GrantId, UserName};
+use crate::demand::{Decision, Demand};
+use crate::ids::{DatasetName, DemandId, Digest, GrantId, TokenId, UserName};
 use crate::organisation::{Node, Organisation};
 use crate::policy::DatasetPolicy;
+use crate::token::ServiceToken;
 use crate::version::{DatasetVersion, Delivery};
 
 /// A new version of a dataset, with the delivery that made it.
@@ -35,8 +37,16 @@ pub enum Change {
     PutRole(Role),
     /// Makes or changes a user.
     PutUser(User),
-    /// Removes a user, and the grants to that user.
+    /// Removes a user, with the grants to that user, its tokens and its certificates.
     RemoveUser(UserName),
+    /// Makes a service token.
+    PutToken(ServiceToken),
+    /// Ends a service token.
+    RevokeToken(TokenId),
+    /// Makes a certificate stand for a user.
+    LinkCertificate(CertificateLink),
+    /// Ends that.
+    UnlinkCertificate(Digest),
     /// Makes a grant.
     PutGrant(Grant),
     /// Ends a grant.
@@ -45,6 +55,15 @@ pub enum Change {
     PutPolicy(Box<DatasetPolicy>),
     /// Ends that.
     RemovePolicy(DatasetName),
+    /// Records that somebody asks for access.
+    PutDemand(Box<Demand>),
+    /// Decides that; the grant that it gives is made in the same commit, before.
+    DecideDemand {
+        /// Which demand.
+        id: DemandId,
+        /// How it is decided.
+        decision: Decision,
+    },
     /// Defines a dataset, or a new revision of it.
     ApplyDataset(Box<DatasetDefinition>),
     /// Removes a sandbox dataset, with the grants on it. Its files stay, for earlier snapshots.
@@ -62,10 +81,16 @@ impl Change {
             Self::PutRole(role) => format!("role {}", role.name),
             Self::PutUser(user) => format!("user {}", user.name),
             Self::RemoveUser(name) => format!("user {name}"),
+            Self::PutToken(token) => format!("token {}", token.id),
+            Self::RevokeToken(id) => format!("token {id}"),
+            Self::LinkCertificate(link) => format!("certificate {}", link.certificate),
+            Self::UnlinkCertificate(certificate) => format!("certificate {certificate}"),
             Self::PutGrant(grant) => format!("grant {}", grant.id),
             Self::RevokeGrant(id) => format!("grant {id}"),
             Self::PutPolicy(policy) => format!("policy of {}", policy.dataset),
             Self::RemovePolicy(name) => format!("policy of {name}"),
+            Self::PutDemand(demand) => format!("demand {}", demand.id),
+            Self::DecideDemand { id, .. } => format!("demand {id}"),
             Self::ApplyDataset(definition) => format!("dataset {}", definition.name),
             Self::DropDataset(name) => format!("dataset {name}"),
             Self::Publish(publication) => format!("dataset {}", publication.dataset),
@@ -79,9 +104,13 @@ impl Change {
             Self::PutOrganisation(_) | Self::PutRole(_) | Self::PutUser(_) | Self::PutGrant(_) => {
                 format!("put {}", self.key())
             }
-            Self::PutPolicy(_) => format!("put {}", self.key()),
+            Self::PutPolicy(_) | Self::PutDemand(_) => format!("put {}", self.key()),
+            Self::DecideDemand { .. } => format!("decide {}", self.key()),
             Self::RemoveUser(_) | Self::RemovePolicy(_) => format!("remove {}", self.key()),
-            Self::RevokeGrant(_) => format!("revoke {}", self.key()),
+            Self::PutToken(token) => format!("put {} of user {}", self.key(), token.user),
+            Self::RevokeToken(_) | Self::RevokeGrant(_) => format!("revoke {}", self.key()),
+            Self::LinkCertificate(link) => format!("link {} to user {}", self.key(), link.user),
+            Self::UnlinkCertificate(_) => format!("unlink {}", self.key()),
             Self::ApplyDataset(definition) => format!("define {}", definition.name),
             Self::DropDataset(name) => format!("drop {name}"),
             Self::Publish(publication) => {
@@ -99,11 +128,17 @@ impl Change {
             Self::PutGrant(grant) => Some(&grant.dataset),
             Self::PutPolicy(policy) => Some(&policy.dataset),
             Self::RemovePolicy(name) => Some(name),
+            Self::PutDemand(demand) => Some(&demand.dataset),
             Self::PutNode(_)
             | Self::PutOrganisation(_)
             | Self::PutRole(_)
             | Self::PutUser(_)
             | Self::RemoveUser(_)
+            | Self::PutToken(_)
+            | Self::RevokeToken(_)
+            | Self::LinkCertificate(_)
+            | Self::UnlinkCertificate(_)
+            | Self::DecideDemand { .. }
             | Self::RevokeGrant(_) => None,
         }
     }

@@ -1,6 +1,6 @@
 //! A dataset's definition: its entry, its items and how its rows are laid out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_schema::{Field, Schema, SchemaRef};
@@ -35,6 +35,9 @@ pub struct Sandbox {
     /// The providers' datasets that its rows were made from, through other sandbox datasets too. Its policy is the
     /// strictest of theirs.
     pub derived_from: BTreeSet<DatasetName>,
+    /// Under which access each of them was read, as the engine's policy tells accesses apart.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub under: BTreeMap<DatasetName, Digest>,
 }
 
 /// All that is said of a dataset before any of its rows are there.

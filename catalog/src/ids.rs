@@ -253,6 +253,8 @@ macro_rules! uuid_id {
 
 uuid_id!(DeliveryId, "Names one delivery.", "delivery id");
 uuid_id!(GrantId, "Names one grant.", "grant id");
+uuid_id!(TokenId, "Names one service token.", "token id");
+uuid_id!(DemandId, "Names one demand.", "demand id");
 
 /// The number of a snapshot: of the commit that made it, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ mod catalog;
 mod change;
 mod codes;
 mod definition;
+mod demand;
 mod entry;
 mod error;
 mod evolution;
@@ -23,19 +24,22 @@ mod policy;
 mod snapshot;
 mod store;
 mod text;
+mod token;
 mod version;
 mod vocabulary;
 
-pub use access::{Grant, Grantee, Principal, Role, User};
+pub use access::{CertificateLink, ExternalSignIn, Grant, Grantee, Principal, Role, User};
 pub use as_of::AsOf;
 pub use catalog::{Catalog, CommitSummary};
 pub use change::{Change, Publication};
 pub use codes::{OrganisationCode, RegionCode, ResourceCode};
 pub use definition::{DatasetDefinition, Layout, Sandbox};
+pub use demand::{Decision, Demand, DemandState, Verdict};
 pub use entry::{CatalogEntry, Licence, QualityDimension, QualityMeasurement, Region, Share};
 pub use error::{CatalogError, ErrorClass, Result};
 pub use ids::{
-    DatasetName, DeliveryId, Digest, GrantId, ItemName, NodeId, RoleName, SchemaName, SnapshotId, UserName,
+    DatasetName, DeliveryId, DemandId, Digest, GrantId, ItemName, NodeId, RoleName, SchemaName, SnapshotId,
+    TokenId, UserName,
 };
 pub use item::{CodeList, Item};
 pub use item_type::ItemType;
@@ -45,5 +49,6 @@ pub use policy::{DatasetPolicy, MinimumCell, RowFilter, Terms};
 pub use snapshot::{DatasetState, Snapshot};
 pub use store::Store;
 pub use text::LocalText;
+pub use token::{ServiceToken, TokenSecret};
 pub use version::{DatasetVersion, DeliveredFile, Delivery, SliceKey};
 pub use vocabulary::{Grade, ItemRole, Mask, NodeKind, OpenType, ShareMode, UpdateCycle};

@@ -1,6 +1,7 @@
 //! Snapshots: one immutable state of the whole catalog. How changes make the next one is in `apply`.
 
 mod apply;
+mod sign_in;
 mod slices;
 
 use std::collections::BTreeMap;
@@ -13,10 +14,14 @@ use uuid::Uuid;
 use crate::access::{Grant, Role, User};
 use crate::codes::OrganisationCode;
 use crate::definition::DatasetDefinition;
+use crate::demand::Demand;
 use crate::error::{CatalogError, Result};
-use crate::ids::{DatasetName, DeliveryId, GrantId, RoleName, SnapshotId, UserName};
+use crate::ids::{
+    DatasetName, DeliveryId, DemandId, Digest, GrantId, RoleName, SnapshotId, TokenId, UserName,
+};
 use crate::organisation::{Node, Organisation};
 use crate::policy::DatasetPolicy;
+use crate::token::ServiceToken;
 use crate::version::{DatasetVersion, Delivery, SliceKey};
 
 /// How many names a `NotFound` suggests.
@@ -68,6 +73,12 @@ pub struct Snapshot {
     datasets: BTreeMap<DatasetName, Arc<DatasetState>>,
     #[serde(default)]
     policies: BTreeMap<DatasetName, Arc<DatasetPolicy>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tokens: BTreeMap<TokenId, Arc<ServiceToken>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    certificates: BTreeMap<Digest, UserName>,
+    #[serde(default)]
+    demands: BTreeMap<DemandId, Arc<Demand>>,
     /// Which snapshot last changed a key, for the conflict check.
     touched: BTreeMap<String, SnapshotId>,
 }
@@ -119,6 +130,12 @@ impl Snapshot {
     #[must_use]
     pub fn policies(&self) -> &BTreeMap<DatasetName, Arc<DatasetPolicy>> {
         &self.policies
+    }
+
+    /// The demands, decided or not, oldest first.
+    #[must_use]
+    pub fn demands(&self) -> &BTreeMap<DemandId, Arc<Demand>> {
+        &self.demands
     }
 
     /// The datasets.

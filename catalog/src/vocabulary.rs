@@ -180,6 +180,41 @@ pub enum Mask {
     },
 }
 
+impl Mask {
+    const FORMS: &str = "a mask is deny, null, keyed-hash, code:CHARACTERS (such as code:2) or range:WIDTH (such as range:10)";
+}
+
+/// As the command line and policy files write it.
+impl fmt::Display for Mask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deny {} => f.write_str("deny"),
+            Self::Null {} => f.write_str("null"),
+            Self::KeyedHash {} => f.write_str("keyed-hash"),
+            Self::TruncatedCode { characters } => write!(f, "code:{characters}"),
+            Self::Range { width } => write!(f, "range:{width}"),
+        }
+    }
+}
+
+impl FromStr for Mask {
+    type Err = CatalogError;
+
+    fn from_str(text: &str) -> Result<Self, CatalogError> {
+        let wrong = || CatalogError::invalid(format!("mask `{text}`"), Self::FORMS);
+        match text.split_once(':') {
+            None if text == "deny" => Ok(Self::Deny {}),
+            None if text == "null" => Ok(Self::Null {}),
+            None if text == "keyed-hash" => Ok(Self::KeyedHash {}),
+            Some(("code", number)) => {
+                number.parse().map(|characters| Self::TruncatedCode { characters }).map_err(|_| wrong())
+            }
+            Some(("range", number)) => number.parse().map(|width| Self::Range { width }).map_err(|_| wrong()),
+            None | Some(_) => Err(wrong()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,5 +225,15 @@ mod tests {
         assert_eq!("unit_id".parse::<ItemRole>().unwrap(), ItemRole::UnitId);
         assert!("secret".parse::<Grade>().unwrap_err().to_string().contains("general-1"));
         assert!(Grade::Core > Grade::Important && Grade::Important > Grade::General4);
+    }
+
+    #[test]
+    fn masks_are_read_as_they_are_written() {
+        for text in ["deny", "null", "keyed-hash", "code:2", "range:10"] {
+            assert_eq!(text.parse::<Mask>().unwrap().to_string(), text);
+        }
+        for wrong in ["", "hash", "code", "code:", "code:-1", "code:300", "range:x", "deny:1", "null "] {
+            assert!(wrong.parse::<Mask>().unwrap_err().to_string().contains("range:WIDTH"), "{wrong}");
+        }
     }
 }

@@ -2,7 +2,6 @@
 //! gets. Memory is one pool that all running queries share fairly, spilling beyond their part. It does not
 //! look at what a query reads.
 
-use crate::audit::Outcome;
 use crate::config::EngineConfig;
 use crate::error::{EngineError, Result};
 use crate::policy::{Authorized, AuthorizedParts};
@@ -117,10 +116,7 @@ impl Authorized {
                 let deadline = Instant::now() + parts.timeout;
                 Ok(Admitted { parts, permit, deadline })
             }
-            Err(error) => {
-                parts.audit.close(Outcome::of(&error));
-                Err(error)
-            }
+            Err(error) => Err(parts.audit.fail(error).await),
         }
     }
 }

@@ -1,23 +1,24 @@
 //! Engine: what all queries share, and the entrance to the walk.
 
 use crate::admission::Admission;
-use crate::audit::{AuditEntry, AuditLog, Outcome, Record};
+use crate::audit::{AuditEntry, AuditLog, Outcome, Record, Rolled};
 use crate::config::EngineConfig;
 use crate::error::{EngineError, Result};
 use crate::execute::CpuRuntime;
 use crate::plan::{
     self, Change, Keys, LocalCatalog, Outline, Planned, Planners, Prepared, Run, Visible, Work, Write,
 };
-use crate::policy::{self, DatasetExplanation, Grants, MaskKey, RecentPolicy};
+use crate::policy::{self, DatasetExplanation, Grants, MaskKey, RecentPolicy, VisibleCounts};
 use crate::request::{Query, QueryRequest};
 use crate::session::{self, StoreOnIo};
 use crate::table::TableCache;
-use basin_catalog::{AsOf, Catalog, Principal, SchemaName, Snapshot};
+use basin_catalog::{AsOf, Catalog, DatasetName, Principal, SchemaName, Snapshot};
 use chrono::Utc;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::session_state::SessionState;
 use object_store::ObjectStore;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) planners: Planners,
     pub(crate) mask_key: OnceCell<MaskKey>,
     pub(crate) policy: Arc<RecentPolicy>,
+    pub(crate) counts: Arc<VisibleCounts>,
 }
 
 impl Engine {
@@ -59,7 +61,7 @@ impl Engine {
         let read_only: Arc<dyn ObjectStore> = Arc::new(StoreOnIo::new(Arc::clone(&store), io.clone()));
         let env = session::runtime_env(&config, Arc::clone(&read_only))?;
         let template = session::template(&config, Arc::clone(&env));
-        let audit = AuditLog::start(store, catalog.store().audit_path(), &io);
+        let audit = AuditLog::start(store, catalog.store().audit_path(), &io, longest(&config));
         let cores = config.target_partitions;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -71,6 +73,7 @@ impl Engine {
                 planners: Planners::new(cores, io.clone(), config.planning_timeout),
                 mask_key: OnceCell::new(),
                 policy: Arc::new(RecentPolicy::of(&catalog)),
+                counts: Arc::default(),
                 catalog,
                 config,
                 io,
@@ -113,10 +116,7 @@ impl Engine {
         };
         match planned.await {
             Ok(plan) => Ok(Planned::new(run, plan, audit, Arc::clone(&self.shared))),
-            Err(error) => {
-                audit.close(Outcome::of(&error));
-                Err(log_internal(error))
-            }
+            Err(error) => Err(audit.fail(log_internal(error)).await),
         }
     }
 
@@ -179,6 +179,14 @@ impl Engine {
         Ok(Keys::of(&self.local(principal, as_of).await?.grants))
     }
 
+    /// Checks that a principal may ask for access to a dataset.
+    ///
+    /// # Errors
+    /// `NotFound` alike for one that is absent and for one that can't be asked for.
+    pub async fn may_demand(&self, principal: &Principal, dataset: &DatasetName) -> Result<()> {
+        self.local(principal, &AsOf::Latest).await?.grants.may_demand(dataset)
+    }
+
     /// Tells what policy applies when a request's principal asks its statement, and why, in words for the officer. The
     /// statement is not run.
     ///
@@ -212,6 +220,14 @@ impl Engine {
         self.shared.audit.flush().await
     }
 
+    /// Rolls the audit's records into its Delta table. A server does so by itself every few minutes.
+    ///
+    /// # Errors
+    /// The store's errors; `Busy` when other servers keep doing the same.
+    pub async fn roll_audit(&self) -> Result<Rolled> {
+        self.shared.audit.roll().await
+    }
+
     /// Takes a statement apart that changes something, and opens its record; none when it is a query, or
     /// when the principal may not write, so that planning it as a query says so.
     ///
@@ -221,36 +237,31 @@ impl Engine {
         if !self.is_change(request) {
             return Ok(None);
         }
-        let mut audit = self.shared.audit.open(Record::of(request))?;
-        let work = self.work(request.clone()).await?;
-        let principal = request.principal.clone();
-        match self.shared.planners.run(plan::of_statement(work, principal)).await {
-            Ok(write) => Ok(Some(OpenWrite { write, audit })),
-            Err(error) => {
-                audit.close(Outcome::of(&error));
-                Err(error)
-            }
-        }
+        let audit = self.shared.audit.open(Record::of(request))?;
+        let write = async {
+            let work = self.work(request.clone()).await?;
+            self.shared.planners.run(plan::of_statement(work, request.principal.clone())).await
+        };
+        OpenWrite::of(write.await, audit).await.map(Some)
     }
 
     /// Finds the dataset that rows may be written to without a statement, and opens the record of it.
     ///
     /// # Errors
     /// `ReadOnly` when the principal may not write there.
-    pub fn ingest(&self, request: &QueryRequest, schema: Option<&str>, table: &str) -> Result<OpenWrite> {
-        let mut audit = self.shared.audit.open(Record::of(request))?;
+    pub async fn ingest(
+        &self,
+        request: &QueryRequest,
+        schema: Option<&str>,
+        table: &str,
+    ) -> Result<OpenWrite> {
+        let audit = self.shared.audit.open(Record::of(request))?;
         let target = if policy::has_sandbox(&request.principal) {
             policy::target(&request.principal, schema, table)
         } else {
             Err(EngineError::ReadOnly(NO_SANDBOX.to_owned()))
         };
-        match target {
-            Ok(target) => Ok(OpenWrite { write: Write { target, change: Change::Rows }, audit }),
-            Err(error) => {
-                audit.close(Outcome::of(&error));
-                Err(error)
-            }
-        }
+        OpenWrite::of(target.map(|target| Write { target, change: Change::Rows }), audit).await
     }
 
     async fn work(&self, request: QueryRequest) -> Result<Work> {
@@ -285,6 +296,7 @@ impl Engine {
             cache: Arc::clone(&self.shared.cache),
             audit: Arc::clone(&self.shared.audit),
             mask_key: self.mask_key().await?,
+            counts: Arc::clone(&self.shared.counts),
             described: false,
         })
     }
@@ -309,6 +321,20 @@ pub struct OpenWrite {
 }
 
 impl OpenWrite {
+    /// Has the record stored, and only then lets the change begin or tells why it may not.
+    async fn of(write: Result<Write>, mut audit: AuditEntry) -> Result<Self> {
+        match write {
+            Ok(write) => match audit.keep().await {
+                Ok(()) => Ok(Self { write, audit }),
+                Err(error) => {
+                    audit.close(Outcome::of(&error));
+                    Err(error)
+                }
+            },
+            Err(error) => Err(audit.fail(error).await),
+        }
+    }
+
     /// Returns what is to be changed.
     #[must_use]
     pub fn write(&self) -> &Write {
@@ -325,6 +351,11 @@ impl OpenWrite {
     pub fn failed(mut self, reason: &str) {
         self.audit.close(Outcome::Error(reason.to_owned()));
     }
+}
+
+/// The longest time from a query's planning to its last row.
+fn longest(config: &EngineConfig) -> Duration {
+    config.planning_timeout * 2 + config.queue_timeout + config.query_timeout
 }
 
 /// The columns that the rows of an INSERT go to, in their order; none when the dataset isn't there.

@@ -2,7 +2,7 @@
 //! it on the CPU runtime, apart from I/O, holding the permit until the stream ends or is dropped.
 
 use crate::admission::AdmittedParts;
-use crate::audit::{AuditEntry, Outcome};
+use crate::audit::{AuditEntry, Outcome, Receipt};
 use crate::cancel::cancellable;
 use crate::error::{EngineError, Result};
 use crate::output::to_plain;
@@ -18,7 +18,8 @@ use datafusion::physical_plan::{
 use futures::{Stream, StreamExt};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::AtomicU64;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
@@ -87,6 +88,8 @@ pub struct ResultStream {
     timer: Pin<Box<Sleep>>,
     limit: Duration,
     audit: AuditEntry,
+    /// Until it comes, the record is not durable and nothing leaves.
+    kept: Option<Receipt>,
 }
 
 /// Waits for the end of what a query's access rests on, whether its rows are read or not: rows that are ready must not
@@ -143,6 +146,7 @@ impl crate::Admitted {
             logical,
             schema: SchemaRef::clone(&schema),
             part,
+            withheld: audit.suppressed(),
             sender,
             stop: stop.clone(),
             progress,
@@ -162,6 +166,7 @@ impl crate::Admitted {
             }
         };
         let stop = Some(stop.drop_guard());
+        let kept = Some(audit.keep());
         Ok(ResultStream {
             query_id,
             schema,
@@ -173,6 +178,7 @@ impl crate::Admitted {
             timer,
             limit: timeout,
             audit,
+            kept,
         })
     }
 }
@@ -184,6 +190,8 @@ struct Run {
     logical: crate::policy::Policed,
     schema: SchemaRef,
     part: Option<Part>,
+    /// How many cells were withheld.
+    withheld: Arc<AtomicU64>,
     sender: mpsc::Sender<RecordBatch>,
     stop: CancellationToken,
     progress: Option<Progress>,
@@ -233,7 +241,10 @@ impl Run {
     /// The context of the tasks, with where they count the cells that they withhold.
     fn context(&self) -> Arc<TaskContext> {
         let context = TaskContext::from(self.state.as_ref());
-        let config = context.session_config().clone().with_extension(Arc::new(Withheld::default()));
+        let config = context
+            .session_config()
+            .clone()
+            .with_extension(Arc::new(Withheld::counting(Arc::clone(&self.withheld))));
         Arc::new(context.with_session_config(config))
     }
 
@@ -288,6 +299,13 @@ impl Stream for ResultStream {
         }
         if let Poll::Ready(lost) = self.lease.lost(cx) {
             return Poll::Ready(self.end(Err(lost)));
+        }
+        if let Some(receipt) = &mut self.kept {
+            let kept = ready!(Pin::new(receipt).poll(cx));
+            self.kept = None;
+            if let Err(error) = kept {
+                return Poll::Ready(self.end(Err(error)));
+            }
         }
         match self.batches.poll_recv(cx) {
             Poll::Ready(Some(batch)) => {

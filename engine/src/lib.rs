@@ -37,6 +37,7 @@ mod system;
 mod table;
 
 pub use admission::Admitted;
+pub use audit::Rolled;
 pub use config::EngineConfig;
 pub use datafusion::scalar::ScalarValue;
 pub use engine::{Engine, OpenWrite, PolicyExplanation};

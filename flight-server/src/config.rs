@@ -3,6 +3,8 @@
 //! The file has units in its names and no secrets: the store's credentials come from the
 //! environment. Unknown keys are refused with the list of the known ones.
 
+mod oidc;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +13,8 @@ use basin_engine::EngineConfig;
 use serde::Deserialize;
 
 use crate::error::{Result, ServerError};
+pub(crate) use oidc::is_loopback;
+pub use oidc::{KeyLocation, OidcConfig, TokenAlgorithm};
 
 /// The port that is listened on when none is named.
 const DEFAULT_PORT: u16 = 32010;
@@ -34,7 +38,13 @@ const MIB: u64 = 1024 * 1024;
 /// [server.tls]
 /// certificate = "server.pem"       # the chain, PEM
 /// key = "server.key"               # PEM
-/// client_ca = "clients.pem"        # when given, clients must show a certificate of it (mTLS)
+/// client_ca = "clients.pem"        # whose client certificates are taken (mTLS)
+/// require_client_certificate = false
+///
+/// [server.oidc]                    # tokens of an identity provider; see docs/authentication.md
+/// issuer = "https://id.example"
+/// audience = "basin"
+/// jwks_url = "https://id.example/keys"
 ///
 /// [engine]
 /// memory_mib = 8192
@@ -80,6 +90,8 @@ pub struct ServerSection {
     pub drain_seconds: Option<u64>,
     /// The TLS files.
     pub tls: Option<TlsFiles>,
+    /// Whose identity tokens are taken.
+    pub oidc: Option<OidcConfig>,
 }
 
 /// The `[engine]` section: whatever is absent keeps the engine's default.
@@ -118,9 +130,12 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
-    /// When given, clients must show a certificate signed by it.
+    /// When given, clients may show a certificate signed by it.
     #[serde(default)]
     pub client_ca: Option<PathBuf>,
+    /// Whether every client must.
+    #[serde(default)]
+    pub require_client_certificate: bool,
 }
 
 /// How a server listens and how long what it issues is good for.
@@ -130,6 +145,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// TLS, when given.
     pub tls: Option<TlsFiles>,
+    /// Whose identity tokens are taken, when any are.
+    pub oidc: Option<OidcConfig>,
     /// Whether to serve without TLS on other addresses than loopback.
     pub allow_plaintext: bool,
     /// The lifetime of a bearer token.
@@ -149,6 +166,7 @@ impl Default for ServerConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
             tls: None,
+            oidc: None,
             allow_plaintext: false,
             token_lifetime: Duration::from_secs(24 * 3600),
             ticket_lifetime: Duration::from_secs(3600),
@@ -163,8 +181,16 @@ impl ServerConfig {
     /// Checks that passwords don't cross a network in the clear by accident.
     ///
     /// # Errors
-    /// `Config` when there is no TLS, the address is not loopback and plaintext is not allowed.
+    /// `Config` when there is no TLS, the address is not loopback and plaintext is not allowed, or when certificates are
+    /// required and no authority is named.
     pub(crate) fn check(&self) -> Result<()> {
+        if self.tls.as_ref().is_some_and(|tls| tls.require_client_certificate && tls.client_ca.is_none()) {
+            return Err(ServerError::Config(
+                "client certificates are required and nobody is named who signs them: name the authority's \
+                 certificate (client_ca, --tls-client-ca)"
+                    .to_owned(),
+            ));
+        }
         if self.tls.is_some() || self.allow_plaintext || self.listen.ip().is_loopback() {
             return Ok(());
         }
@@ -205,6 +231,7 @@ impl Config {
         ServerConfig {
             listen: section.listen.unwrap_or(default.listen),
             tls: section.tls.clone(),
+            oidc: section.oidc.clone(),
             allow_plaintext: section.allow_plaintext.unwrap_or(default.allow_plaintext),
             token_lifetime: seconds(section.token_lifetime_seconds, default.token_lifetime),
             ticket_lifetime: seconds(section.ticket_lifetime_seconds, default.ticket_lifetime),
@@ -261,6 +288,32 @@ mod tests {
         assert_eq!(config.server().drain, Duration::from_secs(5));
         assert!(config.server().check().is_ok());
         assert_eq!(config.engine().memory_bytes, 2 * 1024 * 1024);
+    }
+
+    #[test]
+    fn what_the_documentation_shows_is_read() {
+        for (text, is_whole) in [
+            (include_str!("../../docs/configuration.md"), true),
+            (include_str!("../../docs/authentication.md"), false),
+        ] {
+            let example = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+            let config = Config::parse(example).unwrap();
+            assert!(config.server.oidc.is_some());
+            assert_eq!(config.server.tls.is_some(), is_whole);
+        }
+    }
+
+    #[test]
+    fn certificates_that_nobody_signs_cant_be_required() {
+        let files = |client_ca| TlsFiles {
+            certificate: "a".into(),
+            key: "b".into(),
+            client_ca,
+            require_client_certificate: true,
+        };
+        let config = |client_ca| ServerConfig { tls: Some(files(client_ca)), ..ServerConfig::default() };
+        assert!(config(None).check().unwrap_err().to_string().contains("--tls-client-ca"));
+        assert!(config(Some("c".into())).check().is_ok());
     }
 
     #[test]

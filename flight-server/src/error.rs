@@ -25,11 +25,20 @@ pub enum ServerError {
     /// The caller is known, but this ticket or handle was issued to somebody else.
     #[error("this ticket or handle was issued to another user; run the statement again under your own name")]
     ForeignHandle,
-    /// Too many attempts with a wrong password.
-    #[error("too many failed sign-ins for this user from this address; try again in {retry_seconds} s")]
+    /// Too many attempts with a wrong password or service token.
+    #[error("too many failed sign-ins from this address; try again in {retry_seconds} s")]
     TooManyAttempts {
         /// When the next attempt is looked at.
         retry_seconds: u64,
+    },
+    /// The identity provider's keys can't be had; without them its tokens prove nothing.
+    #[error("{what}")]
+    IdentityProvider {
+        /// What can't be had.
+        what: &'static str,
+        /// Why not, for the log.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// A command of the protocol that Basin doesn't have.
     #[error("{0}")]
@@ -112,9 +121,11 @@ impl ServerError {
             Self::ForeignHandle => ErrorClass::PermissionDenied,
             Self::TooManyAttempts { .. } | Self::TooLarge(_) => ErrorClass::ResourceExhausted,
             Self::Unsupported(_) => ErrorClass::Unimplemented,
-            Self::Draining { .. } | Self::Stopped | Self::Bind { .. } | Self::Transport(_) => {
-                ErrorClass::Unavailable
-            }
+            Self::Draining { .. }
+            | Self::Stopped
+            | Self::Bind { .. }
+            | Self::Transport(_)
+            | Self::IdentityProvider { .. } => ErrorClass::Unavailable,
             Self::Cancelled => ErrorClass::Cancelled,
             Self::UnknownPoll => ErrorClass::NotFound,
             Self::Catalog(error) => error.class(),

@@ -19,7 +19,9 @@ mod tls;
 #[cfg(test)]
 mod testing;
 
-pub use config::{Config, EngineSection, ServerConfig, ServerSection, TlsFiles};
+pub use config::{
+    Config, EngineSection, KeyLocation, OidcConfig, ServerConfig, ServerSection, TlsFiles, TokenAlgorithm,
+};
 pub use encode::{to_wire, wire_schema};
 pub use error::{Result, ServerError};
 pub use serve::{BoundServer, bind, serve};

@@ -18,7 +18,7 @@ pub(crate) const CLOCK_TOLERANCE_SECONDS: i64 = 60;
 const NONCE_BYTES: usize = 24;
 
 /// What a sealed message is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Purpose {
     /// A bearer token.
     Token,

@@ -31,11 +31,17 @@ pub(crate) async fn catalog() -> Catalog {
 }
 
 fn user(name: &str, password: &str) -> User {
+    User { password: Some(PasswordHash::create(password).unwrap()), ..without_password(name) }
+}
+
+/// A user without roles whom nothing signs in yet.
+pub(crate) fn without_password(name: &str) -> User {
     User {
         name: name.parse().unwrap(),
         agency: None,
         roles: BTreeSet::<RoleName>::new(),
-        password: PasswordHash::create(password).unwrap(),
+        password: None,
+        external: None,
         created_at: Utc::now(),
     }
 }

@@ -27,7 +27,10 @@ pub(crate) async fn load(files: &TlsFiles) -> Result<ServerTlsConfig> {
     let key = read(&files.key).await?;
     let config = ServerTlsConfig::new().identity(Identity::from_pem(certificate, key));
     Ok(match &files.client_ca {
-        Some(path) => config.client_ca_root(Certificate::from_pem(read(path).await?)),
+        // Whether a caller without a certificate is let in further is decided in `authn`.
+        Some(path) => config
+            .client_ca_root(Certificate::from_pem(read(path).await?))
+            .client_auth_optional(!files.require_client_certificate),
         None => config,
     })
 }

@@ -24,6 +24,7 @@ class Target:
     client_key: pathlib.Path
     user: str
     password: str
+    program: pathlib.Path
     store: pathlib.Path
     pid: int
     types: pathlib.Path

@@ -3,6 +3,9 @@
 Each dataset's current version must have the same rows and the same sums through each reader and through SQL.
 """
 
+import subprocess
+import time
+
 import deltalake
 import duckdb
 import polars
@@ -76,6 +79,22 @@ def parquet_files_are_as_readers_want_them(target: Target) -> None:
         ).fetchall()
         equal((dataset, codecs), (dataset, ["ZSTD"]))
         assert groups >= 1
+
+
+@check("-")
+def the_audit_is_a_table_too(target: Target) -> None:
+    ask(target, "SELECT count(*) AS read_by_others FROM health.city")
+    time.sleep(3)  # How a query ended is stored within two seconds, and only what has ended is rolled.
+    subprocess.run([target.program, "--store", target.store, "audit", "roll"], check=True, capture_output=True)
+    files = "SELECT sql, output_columns, day FROM read_parquet(?, hive_partitioning = true)"
+    table = deltalake.DeltaTable(str(target.store / "audit"))
+    found = duckdb.execute(
+        f"SELECT count(*) FROM ({files}) WHERE sql LIKE '%read_by_others%'",
+        [[path.removeprefix("file://") for path in table.file_uris()]],
+    ).fetchone()
+    equal(found, (1,))
+    frame = polars.scan_delta(table).filter(polars.col("sql").str.contains("read_by_others"))
+    equal(frame.select("datasets").collect().to_series().to_list(), ["health.city"])
 
 
 if __name__ == "__main__":

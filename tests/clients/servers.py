@@ -85,15 +85,17 @@ def served(basin: pathlib.Path) -> Iterator[Served]:
 
         try:
             tls = ["--tls-cert", files["server.pem"], "--tls-key", files["server.key"]]
+            mutual = [*tls, "--tls-client-ca", files["ca.pem"], "--require-client-certificate"]
             environment = {
                 "BASIN_ADDRESS": start("demo", "--password", PASSWORD),
                 "BASIN_TLS_ADDRESS": localhost(start("serve", *tls)),
-                "BASIN_MTLS_ADDRESS": localhost(start("serve", *tls, "--tls-client-ca", files["ca.pem"])),
+                "BASIN_MTLS_ADDRESS": localhost(start("serve", *mutual)),
                 "BASIN_CA": str(files["ca.pem"]),
                 "BASIN_CLIENT_CERT": str(files["client.pem"]),
                 "BASIN_CLIENT_KEY": str(files["client.key"]),
                 "BASIN_USER": USER,
                 "BASIN_PASSWORD": PASSWORD,
+                "BASIN_PROGRAM": str(basin),
                 "BASIN_STORE": str(store),
                 "BASIN_PID": str(processes[0].pid),
                 "BASIN_TYPES": str(HERE / "types.json"),

@@ -4,6 +4,7 @@
 //! endpoint. No crate of Basin is linked. `tests/run build` makes the binary beforehand.
 
 mod accounting;
+mod audit;
 mod bad_commands;
 mod bad_files;
 mod bad_requests;
@@ -12,10 +13,15 @@ mod client;
 mod concurrency;
 mod crash;
 mod limits;
+mod officer;
 mod pack;
 mod partitions;
+mod policy_cost;
+mod policy_example;
+mod policy_page;
 mod program;
 mod redelivery;
 mod said;
+mod sign_in;
 mod store;
 mod tpch;

@@ -28,11 +28,11 @@ const ABSOLUTE: f64 = 1e-4;
 const RELATIVE: f64 = 1e-13;
 
 macro_rules! write_csv {
-    ($folder:expr, $name:literal, $generator:ident, $csv:ident) => {{
+    ($folder:expr, $scale:expr, $name:literal, $generator:ident, $csv:ident) => {{
         let file = $folder.join(concat!($name, ".csv"));
         let mut out = BufWriter::new(File::create(&file)?);
         writeln!(out, "{}", $csv::header())?;
-        for row in $generator::new(SCALE, 1, 1).iter() {
+        for row in $generator::new($scale, 1, 1).iter() {
             writeln!(out, "{}", $csv::new(row))?;
         }
         out.flush()?;
@@ -50,31 +50,40 @@ fn write_parquet(file: PathBuf, batches: impl RecordBatchReader) -> Result<PathB
 }
 
 /// Writes the eight tables; gives their names and files.
-fn generate(folder: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
-    let orders = OrderArrow::new(OrderGenerator::new(SCALE, 1, 1));
-    let lines = LineItemArrow::new(LineItemGenerator::new(SCALE, 1, 1));
+fn generate(folder: &Path, scale: f64) -> Result<Vec<(&'static str, PathBuf)>> {
+    let orders = OrderArrow::new(OrderGenerator::new(scale, 1, 1));
+    let lines = LineItemArrow::new(LineItemGenerator::new(scale, 1, 1));
     Ok(vec![
-        ("region", write_csv!(folder, "region", RegionGenerator, RegionCsv)),
-        ("nation", write_csv!(folder, "nation", NationGenerator, NationCsv)),
-        ("supplier", write_csv!(folder, "supplier", SupplierGenerator, SupplierCsv)),
-        ("part", write_csv!(folder, "part", PartGenerator, PartCsv)),
-        ("partsupp", write_csv!(folder, "partsupp", PartSuppGenerator, PartSuppCsv)),
-        ("customer", write_csv!(folder, "customer", CustomerGenerator, CustomerCsv)),
+        ("region", write_csv!(folder, scale, "region", RegionGenerator, RegionCsv)),
+        ("nation", write_csv!(folder, scale, "nation", NationGenerator, NationCsv)),
+        ("supplier", write_csv!(folder, scale, "supplier", SupplierGenerator, SupplierCsv)),
+        ("part", write_csv!(folder, scale, "part", PartGenerator, PartCsv)),
+        ("partsupp", write_csv!(folder, scale, "partsupp", PartSuppGenerator, PartSuppCsv)),
+        ("customer", write_csv!(folder, scale, "customer", CustomerGenerator, CustomerCsv)),
         ("orders", write_parquet(folder.join("orders.parquet"), orders)?),
         ("lineitem", write_parquet(folder.join("lineitem.parquet"), lines)?),
     ])
 }
 
-fn pool_tables(store: &Path) -> Result<()> {
+/// Pools the eight tables at a scale factor.
+pub(crate) fn pool_tables(store: &Path, scale: f64) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tpch/manifests");
-    for (table, file) in generate(folder.path())? {
+    for (table, file) in generate(folder.path(), scale)? {
         let manifest = manifests.join(format!("tpch.{table}.toml"));
         run(store, ["dataset".as_ref(), "apply".as_ref(), manifest.as_os_str()])?.success()?;
         let dataset = format!("tpch.{table}");
         run(
             store,
-            ["pool".as_ref(), dataset.as_ref(), file.as_os_str(), "--provider".as_ref(), PROVIDER.as_ref()],
+            [
+                "pool".as_ref(),
+                dataset.as_ref(),
+                file.as_os_str(),
+                "--provider".as_ref(),
+                PROVIDER.as_ref(),
+                "--memory".as_ref(),
+                "2GiB".as_ref(),
+            ],
         )?
         .success()?;
     }
@@ -91,7 +100,7 @@ fn add_user(store: &Path) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_22_answers_are_right() -> Result<()> {
     let store = with_provider()?;
-    pool_tables(store.path())?;
+    pool_tables(store.path(), SCALE)?;
     add_user(store.path())?;
     let server = Server::serve(store.path())?;
     let mut client = login(server.address()).await?;

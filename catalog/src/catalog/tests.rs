@@ -1,3 +1,5 @@
+mod demands;
+
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 

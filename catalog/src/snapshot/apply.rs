@@ -3,6 +3,8 @@
 //! This is where everything that needs the rest of the catalog is checked; it runs again on each attempt of a commit, and
 //! once more whenever the log is read.
 
+mod demands;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -42,6 +44,9 @@ impl Snapshot {
             grants: BTreeMap::new(),
             datasets: BTreeMap::new(),
             policies: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+            demands: BTreeMap::new(),
             touched: BTreeMap::new(),
         };
         rest.iter().try_for_each(|change| first.apply(change))?;
@@ -59,6 +64,15 @@ impl Snapshot {
         next.commit = entry.id;
         entry.changes.iter().try_for_each(|change| next.apply(change))?;
         Ok(next)
+    }
+
+    /// Checks whether changes fit this snapshot, without a commit.
+    ///
+    /// # Errors
+    /// What a commit of them would say.
+    pub fn check(&self, changes: &[Change]) -> Result<()> {
+        let mut next = self.clone();
+        changes.iter().try_for_each(|change| next.apply(change))
     }
 
     /// The first of the changes' keys that was touched after `base`, and by which snapshot.
@@ -79,10 +93,16 @@ impl Snapshot {
             }
             Change::PutUser(user) => self.put_user(user)?,
             Change::RemoveUser(name) => self.remove_user(name)?,
+            Change::PutToken(token) => self.put_token(token)?,
+            Change::RevokeToken(id) => self.revoke_token(id)?,
+            Change::LinkCertificate(link) => self.link_certificate(link)?,
+            Change::UnlinkCertificate(certificate) => self.unlink_certificate(certificate)?,
             Change::PutGrant(grant) => self.put_grant(grant)?,
             Change::RevokeGrant(id) => self.revoke_grant(id)?,
             Change::PutPolicy(policy) => self.put_policy(policy)?,
             Change::RemovePolicy(name) => self.remove_policy(name)?,
+            Change::PutDemand(demand) => self.put_demand(demand)?,
+            Change::DecideDemand { id, decision } => self.decide_demand(id, decision)?,
             Change::ApplyDataset(definition) => self.apply_dataset(definition)?,
             Change::DropDataset(name) => self.drop_dataset(name)?,
             Change::Publish(publication) => self.publish(publication)?,
@@ -124,7 +144,7 @@ impl Snapshot {
         Err(CatalogError::NotFound { kind: "role", name: role.to_string(), hint })
     }
 
-    fn require_user(&self, name: &UserName) -> Result<()> {
+    pub(super) fn require_user(&self, name: &UserName) -> Result<()> {
         if self.users.contains_key(name) {
             return Ok(());
         }
@@ -135,6 +155,7 @@ impl Snapshot {
     fn put_user(&mut self, user: &User) -> Result<()> {
         user.agency.iter().try_for_each(|agency| self.require_organisation(agency))?;
         user.roles.iter().try_for_each(|role| self.require_role(role))?;
+        Self::check_external(user)?;
         self.users.insert(user.name.clone(), Arc::new(user.clone()));
         Ok(())
     }
@@ -142,8 +163,10 @@ impl Snapshot {
     fn remove_user(&mut self, name: &UserName) -> Result<()> {
         self.require_user(name)?;
         self.users.remove(name);
+        self.end_sign_ins_of(name);
         // A later user of the same name must not inherit them.
         self.grants.retain(|_, grant| grant.to != Grantee::User(name.clone()));
+        self.end_demands(name);
         let owned = |state: &DatasetState| {
             state.definition.sandbox.as_ref().is_some_and(|sandbox| sandbox.owner == *name)
         };

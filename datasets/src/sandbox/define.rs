@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::{DataType, TimeUnit};
 use basin_catalog::{
-    CatalogEntry, DatasetDefinition, DatasetName, Grade, Item, ItemName, ItemRole, ItemType, Layout,
+    CatalogEntry, DatasetDefinition, DatasetName, Digest, Grade, Item, ItemName, ItemRole, ItemType, Layout,
     LocalText, OpenType, OrganisationCode, Sandbox, Share, ShareMode, Snapshot, Terms, UpdateCycle,
 };
 use chrono::Utc;
@@ -35,7 +35,7 @@ pub(super) fn definition(
     write: &SandboxWrite,
     columns: &[SandboxColumn],
 ) -> Result<DatasetDefinition> {
-    let (derived_from, grade) = sources(snapshot, &write.reads);
+    let Sources { derived_from, under, grade } = sources(snapshot, &write.reads)?;
     let items = columns.iter().map(item).collect::<Result<Vec<_>>>()?;
     let definition = DatasetDefinition {
         name: write.name.clone(),
@@ -44,49 +44,78 @@ pub(super) fn definition(
         layout: Layout::default(),
         manifest: String::new(),
         terms: Terms::default(),
-        sandbox: Some(Sandbox { owner: write.owner.clone(), derived_from }),
+        sandbox: Some(Sandbox { owner: write.owner.clone(), derived_from, under }),
     };
     definition.validate().map_err(|error| refused(error.to_string()))?;
     Ok(definition)
 }
 
 /// The definition after rows of other datasets came in; none when nothing changes.
+///
+/// # Errors
+/// `Refused` when rows of one dataset were read under two accesses.
 pub(super) fn widened(
     snapshot: &Snapshot,
     definition: &DatasetDefinition,
-    reads: &[DatasetName],
-) -> Option<DatasetDefinition> {
-    let (more, grade) = sources(snapshot, reads);
-    let sandbox = definition.sandbox.as_ref()?;
-    let derived_from: BTreeSet<DatasetName> = sandbox.derived_from.union(&more).cloned().collect();
-    if derived_from == sandbox.derived_from && grade <= definition.entry.grade {
-        return None;
+    reads: &[(DatasetName, Digest)],
+) -> Result<Option<DatasetDefinition>> {
+    let mut more = sources(snapshot, reads)?;
+    let Some(sandbox) = definition.sandbox.as_ref() else { return Ok(None) };
+    let derived_from: BTreeSet<DatasetName> =
+        sandbox.derived_from.union(&more.derived_from).cloned().collect();
+    for (source, under) in &sandbox.under {
+        more.add(source, under)?;
+    }
+    let Sources { under, grade, .. } = more;
+    if derived_from == sandbox.derived_from && under == sandbox.under && grade <= definition.entry.grade {
+        return Ok(None);
     }
     let mut next = definition.clone();
     next.entry.grade = next.entry.grade.max(grade);
-    next.sandbox = Some(Sandbox { owner: sandbox.owner.clone(), derived_from });
-    Some(next)
+    next.sandbox = Some(Sandbox { owner: sandbox.owner.clone(), derived_from, under });
+    Ok(Some(next))
 }
 
-/// The providers' datasets behind what was read, and the strictest of their grades.
-fn sources(snapshot: &Snapshot, reads: &[DatasetName]) -> (BTreeSet<DatasetName>, Grade) {
-    let mut providers = BTreeSet::new();
-    let mut grade = Grade::default();
-    for name in reads {
-        let Some(state) = snapshot.datasets().get(name) else {
-            // Gone since it was read: it stays a source, so that nobody sees more than was allowed.
-            providers.insert(name.clone());
-            continue;
-        };
-        grade = grade.max(state.definition.entry.grade);
-        match &state.definition.sandbox {
-            Some(sandbox) => providers.extend(sandbox.derived_from.iter().cloned()),
-            None => {
-                providers.insert(name.clone());
+/// The providers' datasets behind what was read, under which access, and the strictest of their grades.
+#[derive(Debug, Default)]
+struct Sources {
+    derived_from: BTreeSet<DatasetName>,
+    under: BTreeMap<DatasetName, Digest>,
+    grade: Grade,
+}
+
+impl Sources {
+    /// Rows of one dataset that were read under different accesses can't be told apart any more.
+    fn add(&mut self, source: &DatasetName, under: &Digest) -> Result<()> {
+        let before = self.under.insert(source.clone(), under.clone());
+        if before.is_some_and(|before| before != *under) {
+            return Err(refused(format!(
+                "its rows of {source} would come from two different accesses (another purpose, grant or policy); write to a new table"
+            )));
+        }
+        self.derived_from.insert(source.clone());
+        Ok(())
+    }
+}
+
+fn sources(snapshot: &Snapshot, reads: &[(DatasetName, Digest)]) -> Result<Sources> {
+    let mut found = Sources::default();
+    for (name, under) in reads {
+        let state = snapshot.datasets().get(name);
+        found.grade =
+            found.grade.max(state.map_or_else(Grade::default, |state| state.definition.entry.grade));
+        match state.and_then(|state| state.definition.sandbox.as_ref()) {
+            Some(sandbox) => {
+                found.derived_from.extend(sandbox.derived_from.iter().cloned());
+                for (source, under) in &sandbox.under {
+                    found.add(source, under)?;
+                }
             }
+            // One that is gone since it was read stays a source, so that nobody sees more than was allowed.
+            None => found.add(name, under)?,
         }
     }
-    (providers, grade)
+    Ok(found)
 }
 
 fn entry(

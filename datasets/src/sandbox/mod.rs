@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use basin_catalog::{Catalog, Change, DatasetName, DatasetState, ErrorClass, OrganisationCode, UserName};
+use basin_catalog::{
+    Catalog, Change, DatasetName, DatasetState, Digest, ErrorClass, OrganisationCode, UserName,
+};
 use futures::{Stream, StreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -59,8 +61,8 @@ pub struct SandboxWrite {
     pub owner: UserName,
     /// The organisation that answers for it, when the owner works for one.
     pub agency: Option<OrganisationCode>,
-    /// The datasets that the rows were read from.
-    pub reads: Vec<DatasetName>,
+    /// The datasets that the rows were read from, and under which access each.
+    pub reads: Vec<(DatasetName, Digest)>,
     /// What becomes of the rows.
     pub mode: SandboxMode,
 }

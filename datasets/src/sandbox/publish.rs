@@ -55,7 +55,7 @@ async fn changes(
         (SandboxMode::Append { .. } | SandboxMode::Rewrite { .. }, None) => return Err(missing(&write.name)),
         (SandboxMode::Append { .. }, Some(state)) => {
             same_items(state, definition)?;
-            widen(base, write, state, &mut changes);
+            widen(base, write, state, &mut changes)?;
             Some(state)
         }
         (SandboxMode::Rewrite { version }, Some(state)) => {
@@ -63,7 +63,7 @@ async fn changes(
                 return Err(changed(write));
             }
             same_items(state, definition)?;
-            widen(base, write, state, &mut changes);
+            widen(base, write, state, &mut changes)?;
             Some(state)
         }
     };
@@ -100,10 +100,16 @@ async fn changes(
 }
 
 /// Remembers datasets that the rows came from and that the table did not know yet.
-fn widen(base: &Snapshot, write: &SandboxWrite, state: &DatasetState, changes: &mut Vec<Change>) {
-    if let Some(definition) = define::widened(base, &state.definition, &write.reads) {
+fn widen(
+    base: &Snapshot,
+    write: &SandboxWrite,
+    state: &DatasetState,
+    changes: &mut Vec<Change>,
+) -> Result<()> {
+    if let Some(definition) = define::widened(base, &state.definition, &write.reads)? {
         changes.push(Change::ApplyDataset(Box::new(definition)));
     }
+    Ok(())
 }
 
 /// The files were written for these items.

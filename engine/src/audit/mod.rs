@@ -1,98 +1,86 @@
 //! Audit: what is remembered of each query. A record is opened before planning and closed exactly once.
 //!
-//! Closed records are written in batches, as Parquet files under `audit/` of the store; what a crash can
-//! lose is at most the records of the last [`FLUSH_EVERY`]. When the store takes no records for long, new
-//! queries are refused: nothing runs that can't be remembered. Reading records is `basin.queries`.
+//! Nothing leaves before the record that it belongs to is durable: neither the first batch, nor the end of an
+//! empty result, nor an error. The end of a query that was answered follows within seconds; the record of a process
+//! that was killed in between ends as `unknown`. When the store takes no records, queries are refused.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `record`, `entry` | what is remembered; the handle of one open record |
+//! | `book` | records in memory, and when they are written |
+//! | `journal` | small objects of JSON lines |
+//! | `table`, `merge`, `roll` | the Delta table that the journal is rolled into |
+//! | `read`, `columns` | all of them as rows, each record once: `basin.queries` |
+//!
+//! Who may see which record is not decided here but in `policy`.
 
+mod book;
 mod columns;
 mod entry;
-mod storage;
+mod journal;
+mod merge;
+mod read;
+mod record;
+mod roll;
+mod table;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use book::Receipt;
 pub(crate) use columns::schema;
-pub(crate) use entry::{AuditEntry, Outcome, Record};
-pub(crate) use storage::read_all;
+pub(crate) use entry::AuditEntry;
+pub(crate) use read::{DaysWanted, read_all};
+pub(crate) use record::{Outcome, Reads, Record};
+pub use roll::Rolled;
 
 use crate::error::{EngineError, Result};
-use crate::request::QueryId;
+use book::Book;
 use object_store::ObjectStore;
 use object_store::path::Path;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Time between two flushes.
-pub(crate) const FLUSH_EVERY: Duration = Duration::from_secs(2);
-/// Records that may wait for a store that does not take them.
-const MAX_BACKLOG: usize = 50_000;
+/// Time between two rolls.
+const ROLL_EVERY: Duration = Duration::from_secs(300);
+/// So many new objects are rolled earlier, to keep reading quick …
+const ROLL_OBJECTS: usize = 2_000;
+/// … but never more often than this: each roll writes the newest file of the day anew.
+const ROLL_PAUSE: Duration = Duration::from_secs(30);
+/// A query that began so long before its time was over has ended, though clocks differ.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// The audit of one engine.
 #[derive(Debug)]
 pub(crate) struct AuditLog {
     book: Arc<Book>,
+    longest: Duration,
     _writer: AbortOnDropHandle<()>,
-}
-
-/// The records that are not stored yet.
-#[derive(Debug)]
-struct Book {
-    store: Arc<dyn ObjectStore>,
-    folder: Path,
-    pages: Mutex<Pages>,
-    flushing: tokio::sync::Mutex<()>,
-    wake: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Pages {
-    open: BTreeMap<QueryId, Record>,
-    closed: BTreeMap<QueryId, Record>,
+    _roller: AbortOnDropHandle<()>,
 }
 
 impl AuditLog {
-    /// Starts an audit that writes below `folder`, on the I/O runtime.
-    pub(crate) fn start(store: Arc<dyn ObjectStore>, folder: Path, io: &Handle) -> Self {
-        let book = Arc::new(Book {
-            store,
-            folder,
-            pages: Mutex::default(),
-            flushing: tokio::sync::Mutex::default(),
-            wake: Notify::new(),
-        });
+    /// Starts an audit that writes below `folder`, on the I/O runtime. No query takes longer than `longest`.
+    pub(crate) fn start(store: Arc<dyn ObjectStore>, folder: Path, io: &Handle, longest: Duration) -> Self {
+        let book = Arc::new(Book::new(store, folder, io.clone()));
         let writer = Arc::clone(&book);
-        let task = io.spawn(async move {
-            loop {
-                writer.wake.notified().await;
-                // Gathers the records of a moment into one file.
-                tokio::time::sleep(FLUSH_EVERY).await;
-                if let Err(error) = writer.flush().await {
-                    tracing::error!(%error, "audit records not stored, trying again");
-                    writer.wake.notify_one();
-                }
-            }
-        });
-        Self { book, _writer: AbortOnDropHandle::new(task) }
+        let writer = io.spawn(async move { writer.write().await });
+        let roller = io.spawn(roll_now_and_then(Arc::clone(&book)));
+        Self {
+            book,
+            longest: longest + GRACE,
+            _writer: AbortOnDropHandle::new(writer),
+            _roller: AbortOnDropHandle::new(roller),
+        }
     }
 
     /// Opens the record of a query.
-    pub(crate) fn open(&self, record: Record) -> Result<AuditEntry> {
-        let mut pages = self.book.pages();
-        if pages.closed.len() >= MAX_BACKLOG {
-            return Err(EngineError::Busy("the audit can't be written to the store".to_owned()));
-        }
-        // DoGet walks again under the id of GetFlightInfo: each walk is a record of its own.
-        let key = QueryId::new();
-        pages.open.insert(key, record);
-        drop(pages);
-        Ok(AuditEntry::new(key, Arc::clone(&self.book)))
-    }
-
-    /// Returns the records that are open or not stored yet.
-    pub(crate) fn recent(&self) -> Vec<(QueryId, Record)> {
-        let pages = self.book.pages();
-        pages.open.iter().chain(&pages.closed).map(|(key, record)| (*key, record.clone())).collect()
+    pub(crate) fn open(&self, mut record: Record) -> Result<AuditEntry> {
+        record.ends_by = record.started_at + self.longest;
+        let key = record.key;
+        let suppressed = self.book.open(record)?;
+        Ok(AuditEntry::new(key, Arc::clone(&self.book), suppressed))
     }
 
     /// Stores all closed records.
@@ -100,49 +88,39 @@ impl AuditLog {
         self.book.flush().await
     }
 
-    pub(crate) fn store(&self) -> (&Arc<dyn ObjectStore>, &Path) {
+    /// Rolls what the journal holds into the table.
+    pub(crate) async fn roll(&self) -> Result<Rolled> {
+        self.flush().await?;
+        roll::roll(&self.book.store, &self.book.folder).await
+    }
+
+    fn recent(&self) -> Vec<Record> {
+        self.book.recent()
+    }
+
+    fn store(&self) -> (&Arc<dyn ObjectStore>, &Path) {
         (&self.book.store, &self.book.folder)
     }
 }
 
-impl Book {
-    fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn close(&self, key: QueryId, change: impl FnOnce(&mut Record)) {
-        let mut pages = self.pages();
-        if let Some(mut record) = pages.open.remove(&key) {
-            change(&mut record);
-            pages.closed.insert(key, record);
-        }
-        drop(pages);
-        self.wake.notify_one();
-    }
-
-    fn remove(&self, key: QueryId) {
-        self.pages().open.remove(&key);
-    }
-
-    fn edit(&self, key: QueryId, change: impl FnOnce(&mut Record)) {
-        if let Some(record) = self.pages().open.get_mut(&key) {
-            change(record);
+async fn roll_now_and_then(book: Arc<Book>) {
+    loop {
+        tokio::time::sleep(ROLL_PAUSE).await;
+        let many = async {
+            while book.written() < ROLL_OBJECTS {
+                book.wrote.notified().await;
+            }
+        };
+        // Either is a reason to look.
+        let _ = tokio::time::timeout(ROLL_EVERY.saturating_sub(ROLL_PAUSE), many).await;
+        book.take_written();
+        match roll::roll(&book.store, &book.folder).await {
+            Ok(rolled) => tracing::debug!(?rolled, "audit rolled"),
+            Err(error) => tracing::warn!(%error, "the audit was not rolled, trying again later"),
         }
     }
+}
 
-    async fn flush(&self) -> Result<()> {
-        let _one_at_a_time = self.flushing.lock().await;
-        let batch: Vec<(QueryId, Record)> =
-            self.pages().closed.iter().map(|(key, record)| (*key, record.clone())).collect();
-        if batch.is_empty() {
-            return Ok(());
-        }
-        storage::write(&self.store, &self.folder, &batch).await?;
-        // Only now that they are durable do they leave memory: a reader never misses one.
-        let mut pages = self.pages();
-        for (key, _) in &batch {
-            pages.closed.remove(key);
-        }
-        Ok(())
-    }
+fn fault(error: impl std::error::Error + Send + Sync + 'static) -> EngineError {
+    EngineError::internal("the audit could not be read or written", error)
 }

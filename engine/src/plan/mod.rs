@@ -4,7 +4,7 @@
 //! In order: `parse` (limits, one statement, placeholders), `readonly` (what may be said at all), `names`
 //! (which tables are meant; hidden and absent alike), `providers` (those tables for DataFusion),
 //! `parameters`, `explain`; `statement` walks them on a thread of `worker`. `substrait` reads a plan in place
-//! of a text; `lineage` and `keys` tell what columns and datasets are to each other, `divide` whether a result
+//! of a text; `lineage` and `keys` tell what columns and datasets are to each other, `uses` which items a plan uses, `divide` whether a result
 //! comes in parts. It does not decide what is visible (policy), nor optimise or run anything (execute).
 
 mod divide;
@@ -20,6 +20,7 @@ mod readonly;
 mod rewrite;
 mod statement;
 mod substrait;
+mod uses;
 mod visible;
 mod worker;
 mod write;

@@ -2,11 +2,11 @@
 
 use super::lineage::SourceItem;
 use super::statement::Plan;
-use crate::audit::AuditEntry;
+use crate::audit::{AuditEntry, Reads};
 use crate::engine::Shared;
 use crate::policy::{Grants, Policed};
 use crate::request::{Part, QueryId};
-use basin_catalog::{DatasetName, OrganisationCode, Snapshot};
+use basin_catalog::{DatasetName, Digest, OrganisationCode, Snapshot};
 use chrono::NaiveDate;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::session_state::SessionState;
@@ -26,6 +26,9 @@ pub struct Provenance {
     pub licence: String,
     /// When it was issued.
     pub issued: NaiveDate,
+    /// Under which access it is read: equal when the policy shows the same of it.
+    #[serde(skip)]
+    pub access: Digest,
 }
 
 /// A read-only plan against visible datasets. It can't be executed before it is authorised:
@@ -44,7 +47,7 @@ pub struct Provenance {
 ///
 /// ```
 /// async fn the_walk(planned: basin_engine::Planned) -> Result<(), basin_engine::EngineError> {
-///     let _rows = planned.authorize()?.admit().await?.execute()?;
+///     let _rows = planned.authorize().await?.admit().await?.execute()?;
 ///     Ok(())
 /// }
 /// ```
@@ -75,17 +78,15 @@ impl Planned {
         let Run { query_id, timeout, part } = run;
         let (provenance, divisible) = (provenance(&plan), plan.is_divisible());
         let join = |texts: Vec<String>| texts.join(",");
-        audit.reads(
-            plan.grants.snapshot().id(),
-            join(plan.datasets.iter().map(ToString::to_string).collect()),
-            join(
-                plan.datasets
-                    .iter()
-                    .flat_map(|name| plan.grants.used(name))
-                    .map(|grant| grant.to_string())
-                    .collect(),
-            ),
-        );
+        let grants = plan.datasets.iter().flat_map(|name| plan.grants.used(name));
+        audit.reads(Reads {
+            snapshot: Some(plan.grants.snapshot().id()),
+            datasets: join(plan.datasets.iter().map(ToString::to_string).collect()),
+            grants: join(grants.map(|grant| grant.to_string()).collect()),
+            output_columns: join(plan.uses.output.iter().cloned().collect()),
+            predicate_columns: join(plan.uses.predicate.iter().cloned().collect()),
+            policy_columns: join(plan.uses.policy.iter().cloned().collect()),
+        });
         Self {
             parts: PlannedParts {
                 query_id,
@@ -169,6 +170,7 @@ fn provenance(plan: &Plan) -> Vec<Provenance> {
             provider: entry.provider.clone(),
             licence: entry.licence.to_string(),
             issued: entry.issued,
+            access: plan.grants.digest(name),
         })
     };
     plan.datasets.iter().filter_map(of).collect()

@@ -3,7 +3,7 @@
 
 use crate::audit::AuditLog;
 use crate::error::Result;
-use crate::policy::{Grants, MaskKey, Rules, View};
+use crate::policy::{Grants, MaskKey, Rules, View, VisibleCounts};
 use crate::session::CATALOG;
 use crate::system::{self, REJECTS, SystemTable, SystemTableKind};
 use crate::table::{TableCache, TableKey, VersionTable};
@@ -30,6 +30,7 @@ pub(crate) struct LocalCatalog {
     pub(crate) cache: Arc<TableCache>,
     pub(crate) audit: Arc<AuditLog>,
     pub(crate) mask_key: MaskKey,
+    pub(crate) counts: Arc<VisibleCounts>,
     /// Columns only, in the types that clients get: for information_schema.
     pub(crate) described: bool,
 }
@@ -45,7 +46,7 @@ impl LocalCatalog {
         if self.described {
             return Some(Arc::new(EmptyTable::new(view.definition().arrow_schema())));
         }
-        let rules = Rules::of(&view, &self.grants, self.mask_key).map(Arc::new);
+        let rules = Rules::of(&view, &self.grants, self.mask_key, &self.counts).map(Arc::new);
         let table = Arc::new(self.version(name, &view));
         let of = ScanOf::Dataset(name.clone());
         Some(Arc::new(DatasetTable { table, of, grants: Arc::clone(&self.grants), rules }))

@@ -3,10 +3,11 @@
 use super::explain::Explain;
 use super::lineage::SourceItem;
 use super::providers::LocalCatalog;
+use super::uses::{self, Uses};
 use super::{divide, explain, lineage, names, parameters, parse, substrait};
 use crate::error::{EngineError, Result};
 use crate::output::plain_schema;
-use crate::policy::{Grants, Policed, police, told};
+use crate::policy::{Grants, Policed, police, policy_columns, told};
 use crate::request::{Query, QueryOptions};
 use crate::session;
 use basin_catalog::DatasetName;
@@ -43,6 +44,7 @@ pub(crate) struct Plan {
     pub(super) schema: SchemaRef,
     pub(super) sources: Vec<Option<SourceItem>>,
     pub(super) datasets: Vec<DatasetName>,
+    pub(super) uses: Uses,
 }
 
 impl Plan {
@@ -84,7 +86,17 @@ pub(crate) async fn plan(work: Work, values: Vec<ScalarValue>) -> Result<Plan> {
         false => Some(policed_unbound(&state, logical.clone(), &grants, companions)?),
     };
     let bound = parameters::bind(logical, &types, values)?;
-    let mut logical = policed(&state, bound, &grants, companions)?;
+    let analysed = analyse(&state, bound)?;
+    let uses = match explain {
+        Explain::No | Explain::Analyze => {
+            let mut uses = uses::of(&analysed);
+            uses.policy = policy_columns(&analysed, &state)?.difference(&uses.all()).cloned().collect();
+            uses
+        }
+        // Nothing is read.
+        Explain::Plan => Uses::default(),
+    };
+    let mut logical = police(&state, analysed, &grants, companions)?;
     if explain != Explain::No {
         let told = policies(&grants, &datasets);
         let described = explain::explained(&state, logical.plan().clone(), explain, told)?;
@@ -95,7 +107,7 @@ pub(crate) async fn plan(work: Work, values: Vec<ScalarValue>) -> Result<Plan> {
         schema = widen(&schema, &plain_schema(unbound.plan().schema().as_arrow()));
     }
     let sources = lineage::of(logical.plan(), &grants);
-    Ok(Plan { grants, state: Arc::new(state), logical, schema, sources, datasets })
+    Ok(Plan { grants, state: Arc::new(state), logical, schema, sources, datasets, uses })
 }
 
 /// Plans a statement without values. `columns` are the columns that its rows go to, when they go anywhere.

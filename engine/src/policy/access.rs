@@ -147,6 +147,14 @@ impl Limits {
         Treatment::Masked { clear, shown, masks }
     }
 
+    /// The limits without what does not change what is shown: which grants they come from, and until when.
+    pub(super) fn canonical(&self) -> Self {
+        let mut permits: Vec<Permit> =
+            self.permits.iter().map(|permit| Permit { grant: None, ends: None, ..permit.clone() }).collect();
+        permits.sort_by_key(|permit| format!("{permit:?}"));
+        Self { permits, ..self.clone() }
+    }
+
     /// Tells whether some rows may be withheld.
     pub(super) fn restricts_rows(&self) -> bool {
         !self.layers.is_empty() || self.permits.iter().all(|permit| permit.rows.is_some())

@@ -2,7 +2,6 @@
 //! touch SQL text.
 
 use super::police::check;
-use crate::audit::Outcome;
 use crate::error::Result;
 use crate::plan::{Planned, PlannedParts};
 use crate::request::QueryId;
@@ -22,15 +21,12 @@ impl Planned {
     ///
     /// # Errors
     /// `PermissionDenied` when the plan reads a dataset that the grants don't allow.
-    pub fn authorize(self) -> Result<Authorized> {
-        let _span = tracing::debug_span!("authorize", query_id = %self.query_id()).entered();
+    pub async fn authorize(self) -> Result<Authorized> {
+        let span = tracing::debug_span!("authorize", query_id = %self.query_id());
         let mut parts = self.into_parts();
-        match check(parts.logical.plan(), &parts.grants) {
+        match span.in_scope(|| check(parts.logical.plan(), &parts.grants)) {
             Ok(_) => Ok(Authorized { parts }),
-            Err(error) => {
-                parts.audit.close(Outcome::of(&error));
-                Err(error)
-            }
+            Err(error) => Err(parts.audit.fail(error).await),
         }
     }
 }

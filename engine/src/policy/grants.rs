@@ -1,9 +1,10 @@
 //! Grants: what a principal sees of a catalog state. Hidden and absent are one answer here, `None`.
 
-use super::access::{Access, Permit, Reason, is_grantable, is_shared};
+use super::access::{Access, Limits, Permit, Reason, is_grantable, is_shared};
+use super::rows::Asker;
 use super::view::View;
 use basin_catalog::{
-    DatasetName, DatasetState, Grant, GrantId, Grantee, Principal, RegionCode, RoleName, Snapshot,
+    DatasetName, DatasetState, Digest, Grant, GrantId, Grantee, Principal, RegionCode, RoleName, Snapshot,
 };
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
@@ -68,9 +69,16 @@ impl Grants {
         self.live.get(name).map_or_else(Vec::new, |live| live.iter().map(|grant| grant.id.clone()).collect())
     }
 
-    /// Tells whether the principal may see the audit record of a query of `user`.
-    pub(crate) fn sees_queries_of(&self, user: &str) -> bool {
-        self.admin || self.principal.user().as_str() == user
+    /// Tells whether the principal may see the audit record of a query that `user` began then: its own, and as
+    /// administrator or auditor all.
+    pub(crate) fn sees_query_of(&self, user: &str, began: DateTime<Utc>) -> bool {
+        let auditor = self.principal.roles().iter().any(|role| role.as_str() == "auditor");
+        if self.admin || auditor {
+            return true;
+        }
+        // Not those of an earlier user of the same name.
+        let account = self.policy.users().get(self.principal.user());
+        self.principal.user().as_str() == user && account.is_none_or(|account| account.created_at <= began)
     }
 
     /// When the access to a dataset changes by itself: when the first of its grants ends.
@@ -81,6 +89,11 @@ impl Grants {
     /// Tells whether the principal administers the node.
     pub(crate) fn is_admin(&self) -> bool {
         self.admin
+    }
+
+    /// Returns the snapshot whose policy is in force.
+    pub(super) fn policy(&self) -> &Arc<Snapshot> {
+        &self.policy
     }
 
     /// Returns the snapshot whose data is read.
@@ -105,9 +118,10 @@ impl Grants {
         }
         let state = self.policy.datasets().get(name)?;
         if let Some(sandbox) = &state.definition.sandbox {
-            // The strictest of all policies behind it: its owner sees it as long as each of its sources may be seen.
+            // Its owner sees it as long as each of its sources is seen as a whole, or as it was when its rows were read.
             let own = sandbox.owner == *self.principal.user();
-            let sees = own && sandbox.derived_from.iter().all(|source| self.sees_provided(source));
+            let sees = own
+                && sandbox.derived_from.iter().all(|source| self.sees_as(source, sandbox.under.get(source)));
             return sees.then_some(Access::Whole(Reason::Owner));
         }
         if self.principal.agency() == Some(&state.definition.entry.provider) {
@@ -132,9 +146,23 @@ impl Grants {
     }
 
     /// A sandbox is made of what providers delivered, never of another sandbox.
-    fn sees_provided(&self, name: &DatasetName) -> bool {
+    fn sees_as(&self, name: &DatasetName, under: Option<&Digest>) -> bool {
         let provided = |state: &Arc<DatasetState>| state.definition.sandbox.is_none();
-        self.policy.datasets().get(name).is_some_and(provided) && self.access(name).is_some()
+        if !self.policy.datasets().get(name).is_some_and(provided) {
+            return false;
+        }
+        match self.access(name) {
+            None => false,
+            Some(Access::Whole(_)) => true,
+            Some(Access::Limited(_)) => under == Some(&self.digest(name)),
+        }
+    }
+
+    /// Returns what tells the access to a dataset apart from another one.
+    pub(crate) fn digest(&self, name: &DatasetName) -> Digest {
+        let limits = self.access(name).and_then(|access| access.limits().map(Limits::canonical));
+        let asker = limits.as_ref().map(|_| Asker::of(self));
+        Digest::of(format!("{limits:?} {asker:?}").as_bytes())
     }
 }
 

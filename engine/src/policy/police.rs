@@ -6,11 +6,12 @@
 use super::cells;
 use super::grants::Grants;
 use crate::error::{EngineError, Result};
-use crate::plan::{DatasetTable, is_granted};
+use crate::plan::{DatasetTable, ScanOf, is_granted};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A plan that its principal may have the result of. Made only here.
@@ -74,4 +75,25 @@ pub(super) fn check(plan: &LogicalPlan, grants: &Arc<Grants>) -> Result<bool> {
         Ok(TreeNodeRecursion::Continue)
     })?;
     refused.map_or(Ok(limited), |name| Err(EngineError::PermissionDenied(name)))
+}
+
+/// The items that the policy of a plan's datasets looks at, as `schema.dataset.item`.
+///
+/// # Errors
+/// `PolicyBroken` when a row filter can't be applied.
+pub(crate) fn policy_columns(plan: &LogicalPlan, state: &SessionState) -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            let provider = source_as_provider(&scan.source)?;
+            if let Some(table) = provider.downcast_ref::<DatasetTable>()
+                && let (ScanOf::Dataset(name), Some(rules)) = (table.of(), table.rules())
+            {
+                let columns = rules.columns_looked_at(state)?;
+                found.extend(columns.into_iter().map(|column| format!("{name}.{column}")));
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
 }

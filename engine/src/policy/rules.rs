@@ -8,6 +8,7 @@ use super::mask::{MaskKey, masked};
 use super::rows::{Asker, condition};
 use super::safe::is_safe;
 use super::view::View;
+use super::visible::VisibleCounts;
 use crate::error::{EngineError, Result};
 use crate::table::{VersionTable, views_inside};
 use basin_catalog::{ItemRole, Mask, MinimumCell, RowFilter};
@@ -22,8 +23,11 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use datafusion::scalar::ScalarValue;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One row of so many is taken to pass a filter, as the engine takes it elsewhere.
+const FILTERED: usize = 5;
 
 /// Name of the column with the unit that a row is counted by; no item begins with `_`.
 pub(super) const UNIT: &str = "__unit";
@@ -40,6 +44,9 @@ pub(crate) struct Rules {
     raw: SchemaRef,
     columns: Vec<Shown>,
     schema: SchemaRef,
+    counts: Arc<VisibleCounts>,
+    /// Row filters as conditions, so far.
+    made: Arc<Mutex<BTreeMap<RowFilter, Expr>>>,
 }
 
 /// A column of a limited view.
@@ -57,7 +64,12 @@ enum Shown {
 
 impl Rules {
     /// Returns the rules of a view; none when it has no limits.
-    pub(crate) fn of(view: &View, grants: &Grants, key: MaskKey) -> Option<Self> {
+    pub(crate) fn of(
+        view: &View,
+        grants: &Grants,
+        key: MaskKey,
+        counts: &Arc<VisibleCounts>,
+    ) -> Option<Self> {
         let limits = view.access().limits()?.clone();
         let raw = views_inside(&view.full().arrow_schema());
         let mut columns = Vec::new();
@@ -76,7 +88,17 @@ impl Rules {
             }
         }
         let schema = Arc::new(Schema::new(fields));
-        Some(Self { limits, asker: Asker::of(grants), key, raw, columns, schema })
+        let counts = Arc::clone(counts);
+        Some(Self {
+            limits,
+            asker: Asker::of(grants),
+            key,
+            raw,
+            columns,
+            schema,
+            counts,
+            made: Arc::default(),
+        })
     }
 
     /// Returns the columns that are shown.
@@ -107,6 +129,8 @@ impl Rules {
             raw: Arc::clone(&self.raw),
             columns,
             schema: Arc::new(Schema::new(fields)),
+            counts: Arc::clone(&self.counts),
+            made: Arc::clone(&self.made),
         })
     }
 
@@ -149,7 +173,9 @@ impl Rules {
         }
         let wanted: Vec<usize> = projection.map_or_else(|| (0..self.columns.len()).collect(), Clone::clone);
         let outputs = wanted.iter().map(|at| self.output(state, *at)).collect::<Result<Vec<_>>>()?;
-        let predicate = conjunction(self.rows(state)?.into_iter().chain(filters.iter().cloned()));
+        let own = conjunction(self.rows(state)?);
+        let visible = self.visible(table, state, own.as_ref(), filters.len()).await?;
+        let predicate = conjunction(own.into_iter().chain(filters.iter().cloned()));
 
         let mut needed = BTreeSet::new();
         for expr in outputs.iter().map(|(expr, _)| expr).chain(&predicate) {
@@ -170,7 +196,23 @@ impl Rules {
         }
         let exprs = outputs.into_iter().map(|(expr, name)| Ok((physical(expr)?, name)));
         let shown = ProjectionExec::try_new(exprs.collect::<Result<Vec<_>>>()?, plan)?;
-        Ok(Arc::new(BarrierExec::new(Arc::new(shown), None)))
+        Ok(Arc::new(BarrierExec::new(Arc::new(shown), visible)))
+    }
+
+    /// An estimate of the rows that a scan gives, from rows that may be seen alone.
+    async fn visible(
+        &self,
+        table: &VersionTable,
+        state: &SessionState,
+        own: Option<&Expr>,
+        filters: usize,
+    ) -> Result<Option<usize>> {
+        let rows = match own {
+            None => table.rows().await?,
+            Some(condition) => self.counts.of(table, state, &self.raw, condition).await?,
+        };
+        let filtered = |rows: usize| (0..filters).fold(rows, |rows, _| rows.div_ceil(FILTERED));
+        Ok(rows.map(filtered))
     }
 
     /// The condition that rows meet, of permits and layers.
@@ -181,11 +223,29 @@ impl Rules {
         Ok(all)
     }
 
+    /// Names of the items that row filters look at.
+    pub(super) fn columns_looked_at(&self, state: &SessionState) -> Result<BTreeSet<String>> {
+        let permitted = self.limits.permits.iter().filter_map(|permit| permit.rows.as_ref());
+        let mut names = BTreeSet::new();
+        for filter in self.limits.layers.iter().chain(permitted) {
+            let condition = self.condition(state, filter)?;
+            names.extend(condition.column_refs().into_iter().map(|column| column.name.clone()));
+        }
+        Ok(names)
+    }
+
+    /// A row filter as a condition, made once.
     fn condition(&self, state: &SessionState, filter: &RowFilter) -> Result<Expr> {
-        condition(state, filter, &self.raw, &self.asker).map_err(|error| {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(condition) = made.get(filter) {
+            return Ok(condition.clone());
+        }
+        let condition = condition(state, filter, &self.raw, &self.asker).map_err(|error| {
             tracing::error!(%error, "a row filter can't be applied");
             EngineError::PolicyBroken
-        })
+        })?;
+        made.insert(filter.clone(), condition.clone());
+        Ok(condition)
     }
 
     /// The rows of any of some permits; none: all rows.

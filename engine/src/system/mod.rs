@@ -6,6 +6,7 @@ mod build;
 mod constraints;
 mod datasets;
 mod deliveries;
+mod demands;
 mod items;
 mod queries;
 mod rejects;

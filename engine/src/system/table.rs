@@ -1,7 +1,7 @@
 //! Table: a system table as a DataFusion table. Rows are made when it is scanned, never before.
 
 use super::SCHEMA;
-use crate::audit::{self, AuditLog};
+use crate::audit::{self, AuditLog, DaysWanted};
 use crate::error::Result;
 use crate::plan::Keys;
 use crate::policy::{Grants, View};
@@ -13,7 +13,7 @@ use datafusion::catalog::Session;
 use datafusion::catalog::information_schema::{INFORMATION_SCHEMA, INFORMATION_SCHEMA_TABLES};
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::datasource::{TableProvider, TableType};
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use serde::Serialize;
 use std::sync::Arc;
@@ -26,18 +26,20 @@ pub(crate) enum SystemTableKind {
     Versions,
     Deliveries,
     Queries,
+    Demands,
     TableConstraints,
     KeyColumnUsage,
     ReferentialConstraints,
 }
 
 impl SystemTableKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Datasets,
         Self::Items,
         Self::Versions,
         Self::Deliveries,
         Self::Queries,
+        Self::Demands,
         Self::TableConstraints,
         Self::KeyColumnUsage,
         Self::ReferentialConstraints,
@@ -50,7 +52,12 @@ impl SystemTableKind {
 
     fn schema(self) -> &'static str {
         match self {
-            Self::Datasets | Self::Items | Self::Versions | Self::Deliveries | Self::Queries => SCHEMA,
+            Self::Datasets
+            | Self::Items
+            | Self::Versions
+            | Self::Deliveries
+            | Self::Queries
+            | Self::Demands => SCHEMA,
             Self::TableConstraints | Self::KeyColumnUsage | Self::ReferentialConstraints => {
                 INFORMATION_SCHEMA
             }
@@ -65,6 +72,7 @@ impl SystemTableKind {
             Self::Versions => "versions",
             Self::Deliveries => "deliveries",
             Self::Queries => "queries",
+            Self::Demands => "demands",
             Self::TableConstraints => "table_constraints",
             Self::KeyColumnUsage => "key_column_usage",
             Self::ReferentialConstraints => "referential_constraints",
@@ -109,9 +117,11 @@ impl SystemTable {
         Arc::ptr_eq(&self.grants, grants)
     }
 
-    async fn rows(&self) -> Result<Vec<RecordBatch>> {
+    async fn rows(&self, filters: &[Expr]) -> Result<Vec<RecordBatch>> {
         match self.kind {
-            SystemTableKind::Queries => super::queries::rows(&self.audit, &self.grants).await,
+            SystemTableKind::Queries => {
+                super::queries::rows(&self.audit, &self.grants, DaysWanted::of(filters)).await
+            }
             other => Ok(vec![snapshot_rows(other, &self.grants, true)?]),
         }
     }
@@ -127,6 +137,7 @@ fn snapshot_rows(kind: SystemTableKind, grants: &Grants, filled: bool) -> Result
         SystemTableKind::Items => super::items::rows(&visible),
         SystemTableKind::Versions => super::versions::rows(&visible),
         SystemTableKind::Deliveries => super::deliveries::rows(&visible),
+        SystemTableKind::Demands => super::demands::rows(grants, filled),
         SystemTableKind::Queries => Ok(RecordBatch::new_empty(audit::schema())),
         SystemTableKind::TableConstraints => super::constraints::tables(&keys()),
         SystemTableKind::KeyColumnUsage => super::constraints::columns(&keys()),
@@ -144,14 +155,33 @@ impl TableProvider for SystemTable {
         TableType::Base
     }
 
+    /// Filters only tell which days of the audit need not be read.
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> datafusion::common::Result<Vec<TableProviderFilterPushDown>> {
+        let pushed = match self.kind {
+            SystemTableKind::Queries => TableProviderFilterPushDown::Inexact,
+            SystemTableKind::Datasets
+            | SystemTableKind::Items
+            | SystemTableKind::Versions
+            | SystemTableKind::Deliveries
+            | SystemTableKind::Demands
+            | SystemTableKind::TableConstraints
+            | SystemTableKind::KeyColumnUsage
+            | SystemTableKind::ReferentialConstraints => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(vec![pushed; filters.len()])
+    }
+
     async fn scan(
         &self,
         _: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _: &[Expr],
+        filters: &[Expr],
         _: Option<usize>,
     ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
-        let rows = self.rows().await?;
+        let rows = self.rows(filters).await?;
         let plan: Arc<dyn ExecutionPlan> =
             MemorySourceConfig::try_new_exec(&[rows], self.schema(), projection.cloned())?;
         Ok(plan)

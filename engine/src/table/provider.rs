@@ -51,6 +51,22 @@ impl VersionTable {
         Self { by_name: true, ..self }
     }
 
+    /// Returns which version of which table it is; none when nothing was pooled yet.
+    pub(crate) fn key(&self) -> Option<&TableKey> {
+        self.key.as_ref()
+    }
+
+    /// Returns the number of rows, when all files tell theirs.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn rows(&self) -> crate::error::Result<Option<usize>> {
+        let Some(key) = &self.key else { return Ok(Some(0)) };
+        let table = self.cache.files(key).await?;
+        let rows = |file: &PartitionedFile| file.statistics.as_ref()?.num_rows.get_value().copied();
+        Ok(table.files.iter().map(rows).sum())
+    }
+
     fn table_statistics(&self, files: &[PartitionedFile], schema: &SchemaRef) -> Result<Statistics> {
         let known = files.iter().filter_map(|file| file.statistics.as_deref());
         let mut total = Statistics::try_merge_iter(known, schema)?;

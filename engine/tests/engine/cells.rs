@@ -17,6 +17,10 @@ async fn small_groups_are_withheld_and_marked() {
         ask("SELECT avg(income) AS a FROM health.people WHERE province = '33' AND sex = 'm'").await,
         "|A"
     );
+    assert_eq!(
+        ask("SELECT count(*) AS n FROM health.people WHERE CAST(province AS VARCHAR) = CAST(33 AS VARCHAR) || '' AND DATE '2020-01-01' + INTERVAL '1' DAY > DATE '2020-01-01'").await,
+        "7|F"
+    );
     // Nobody is there: that is no small group.
     assert_eq!(ask("SELECT count(*) AS n FROM health.people WHERE province = '99'").await, "0|F");
     // What comes later sees what is shown.

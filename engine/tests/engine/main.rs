@@ -3,15 +3,18 @@
 
 mod audit;
 mod cells;
+mod demands;
 mod limits;
 mod lineage;
 mod parameters;
 mod parts;
 mod policed;
 mod policy;
+mod pruning;
 mod readonly;
 mod rows;
 mod select;
 mod substrait;
 mod support;
 mod system;
+mod uses;

@@ -43,7 +43,7 @@ async fn text_leaves_as_utf8_under_a_unicode_name() {
     assert_eq!(planned.provenance().len(), 1);
     assert_eq!(planned.provenance()[0].version, Some(1));
     let (before, stream) =
-        (planned.schema(), planned.authorize().unwrap().admit().await.unwrap().execute().unwrap());
+        (planned.schema(), planned.authorize().await.unwrap().admit().await.unwrap().execute().unwrap());
     assert_eq!(before, stream.schema());
 }
 

@@ -71,7 +71,8 @@ pub(crate) fn account(name: &str, agency: Option<OrganisationCode>, roles: &[&st
         name: name.parse::<UserName>().unwrap(),
         agency,
         roles: roles.iter().map(|role| role.parse::<RoleName>().unwrap()).collect(),
-        password: basin_catalog::PasswordHash::dummy(),
+        password: None,
+        external: None,
         created_at: Utc::now(),
     }
 }
@@ -307,7 +308,7 @@ impl World {
     }
 
     pub(crate) async fn stream(&self, request: QueryRequest) -> Result<ResultStream, EngineError> {
-        self.engine.plan(request).await?.authorize()?.admit().await?.execute()
+        self.engine.plan(request).await?.authorize().await?.admit().await?.execute()
     }
 
     pub(crate) async fn run(&self, request: QueryRequest) -> Result<Vec<RecordBatch>, EngineError> {

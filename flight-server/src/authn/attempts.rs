@@ -1,4 +1,4 @@
-//! Limits guessing: failed sign-ins per user and address in a small window.
+//! Limits guessing: failed sign-ins per user and address, and with service tokens per address, in a small window.
 //!
 //! It is kept per process: with several processes a guesser has that many times the attempts, which
 //! argon2id makes pointless all the same.
@@ -17,7 +17,16 @@ const WINDOW: Duration = Duration::from_secs(30);
 /// Beyond this many remembered pairs, finished windows are dropped; then, fail closed, none are added.
 const MAX_PAIRS: usize = 10_000;
 
-type Pair = (String, Option<IpAddr>);
+/// What was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Tried {
+    /// A password, for a user name as it was sent.
+    Password(String),
+    /// A service token. All are counted as one, so that refusals don't tell which ones exist.
+    ServiceToken,
+}
+
+type Pair = (Tried, Option<IpAddr>);
 
 #[derive(Debug, Clone, Copy)]
 struct Window {
@@ -36,9 +45,9 @@ impl Attempts {
     ///
     /// # Errors
     /// `TooManyAttempts`.
-    pub(crate) fn admit(&self, user: &str, peer: Option<IpAddr>) -> Result<()> {
+    pub(crate) fn admit(&self, tried: &Tried, peer: Option<IpAddr>) -> Result<()> {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let pair = (user.to_owned(), peer);
+        let pair = (tried.clone(), peer);
         let refused = |age: Duration| {
             Err(ServerError::TooManyAttempts { retry_seconds: WINDOW.saturating_sub(age).as_secs() + 1 })
         };
@@ -61,17 +70,16 @@ impl Attempts {
     }
 
     /// Counts a failure.
-    pub(crate) fn failed(&self, user: &str, peer: Option<IpAddr>) {
+    pub(crate) fn failed(&self, tried: Tried, peer: Option<IpAddr>) {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let window =
-            windows.entry((user.to_owned(), peer)).or_insert(Window { started: Instant::now(), failures: 0 });
+        let window = windows.entry((tried, peer)).or_insert(Window { started: Instant::now(), failures: 0 });
         window.failures += 1;
     }
 
     /// Forgets the failures of a pair that signed in.
-    pub(crate) fn succeeded(&self, user: &str, peer: Option<IpAddr>) {
+    pub(crate) fn succeeded(&self, tried: &Tried, peer: Option<IpAddr>) {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        windows.remove(&(user.to_owned(), peer));
+        windows.remove(&(tried.clone(), peer));
     }
 }
 
@@ -79,27 +87,32 @@ impl Attempts {
 mod tests {
     use super::*;
 
+    fn password(user: &str) -> Tried {
+        Tried::Password(user.to_owned())
+    }
+
     #[test]
     fn failures_are_limited_per_user_and_address() {
         let attempts = Attempts::default();
         let here = Some(IpAddr::from([127, 0, 0, 1]));
         for _ in 0..MAX_FAILURES {
-            attempts.admit("ana", here).unwrap();
-            attempts.failed("ana", here);
+            attempts.admit(&password("ana"), here).unwrap();
+            attempts.failed(password("ana"), here);
         }
-        let error = attempts.admit("ana", here).unwrap_err();
+        let error = attempts.admit(&password("ana"), here).unwrap_err();
         assert!(matches!(error, ServerError::TooManyAttempts { retry_seconds } if retry_seconds > 0));
-        attempts.admit("ana", None).unwrap();
-        attempts.admit("bob", here).unwrap();
+        attempts.admit(&password("ana"), None).unwrap();
+        attempts.admit(&password("bob"), here).unwrap();
+        attempts.admit(&Tried::ServiceToken, here).unwrap();
     }
 
     #[test]
     fn success_forgets_failures() {
         let attempts = Attempts::default();
         for _ in 0..MAX_FAILURES {
-            attempts.failed("ana", None);
+            attempts.failed(password("ana"), None);
         }
-        attempts.succeeded("ana", None);
-        attempts.admit("ana", None).unwrap();
+        attempts.succeeded(&password("ana"), None);
+        attempts.admit(&password("ana"), None).unwrap();
     }
 }

@@ -8,8 +8,8 @@ use tonic::metadata::MetadataMap;
 
 use crate::error::{Result, ServerError};
 
-const MALFORMED: &str = "the authorization header can't be read: it must be `Basic` with the base64 of \
-                         `user:password`, or `Bearer` with a token";
+pub(super) const MALFORMED: &str = "the authorization header can't be read: it must be one, `Basic` with the base64 of \
+                                    `user:password`, or `Bearer` with a token";
 
 /// A user name and a password, as sent.
 pub(crate) struct BasicCredentials {
@@ -48,10 +48,15 @@ impl Credentials {
     ///
     /// Source: RFC 7617 (Basic), RFC 6750 (Bearer); the scheme is case-insensitive.
     pub(crate) fn from_metadata(metadata: &MetadataMap) -> Result<Option<Self>> {
-        let Some(value) = metadata.get("authorization") else {
+        let malformed = || ServerError::Unauthenticated(MALFORMED);
+        let mut values = metadata.get_all("authorization").iter();
+        let Some(value) = values.next() else {
             return Ok(None);
         };
-        let malformed = || ServerError::Unauthenticated(MALFORMED);
+        // Clients that send it twice mean one; of two that differ, a proxy may have looked at the other.
+        if values.any(|other| other != value) {
+            return Err(malformed());
+        }
         let text = value.to_str().map_err(|_| malformed())?;
         let (scheme, rest) = text.trim().split_once(' ').ok_or_else(malformed)?;
         let rest = rest.trim();

@@ -55,7 +55,8 @@ impl Passwords {
             .map_err(|_| ServerError::Internal("the password check is closed"))
     }
 
-    /// Returns whether the password is the user's, never for no user, at the same cost; and the slot.
+    /// Returns whether the password is the user's, never for no user or none with a password, at the same cost; and the
+    /// slot.
     ///
     /// # Errors
     /// `Task` when the check could not run.
@@ -65,8 +66,9 @@ impl Passwords {
         user: Option<&Arc<User>>,
         basic: &BasicCredentials,
     ) -> Result<(bool, OwnedSemaphorePermit)> {
-        let known = user.is_some();
-        let hash = user.map_or_else(|| self.dummy.clone(), |user| user.password.clone());
+        let own = user.and_then(|user| user.password.clone());
+        let known = own.is_some();
+        let hash = own.unwrap_or_else(|| self.dummy.clone());
         let password = basic.password.clone();
         // The slot goes along, so that a caller who leaves doesn't free it early.
         let checked = tokio::task::spawn_blocking(move || (hash.verify(&password), slot));
@@ -97,7 +99,8 @@ impl Passwords {
     /// A changed password changes the stored hash and with it the key.
     fn key(&self, user: &User, password: &str) -> Digest {
         let mut text = self.secret.to_vec();
-        for part in [&user.name.to_string(), user.password.as_str(), password] {
+        let hash = user.password.as_ref().map_or("", PasswordHash::as_str);
+        for part in [&user.name.to_string(), hash, password] {
             text.extend_from_slice(&part.len().to_le_bytes());
             text.extend_from_slice(part.as_bytes());
         }

@@ -61,6 +61,12 @@ pub(crate) enum CommandError {
         #[source]
         source: Box<DatasetsError>,
     },
+    #[error("{file}: not a usable policy file")]
+    PolicyFile {
+        file: String,
+        #[source]
+        source: Box<toml::de::Error>,
+    },
     #[error("interrupted")]
     Interrupted,
     /// Whoever reads our output has seen enough.
@@ -148,6 +154,7 @@ impl CommandError {
             | Self::Io { .. }
             | Self::Format { .. }
             | Self::Manifest { .. }
+            | Self::PolicyFile { .. }
             | Self::Interrupted
             | Self::ReaderGone => None,
         }

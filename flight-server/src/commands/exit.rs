@@ -32,7 +32,7 @@ pub(crate) fn code(error: &CommandError) -> u8 {
         CommandError::Connection { .. } => UNAVAILABLE,
         CommandError::Usage { .. } => USAGE,
         CommandError::Io { source, .. } => of_io(source),
-        CommandError::Format { .. } => INVALID,
+        CommandError::Format { .. } | CommandError::PolicyFile { .. } => INVALID,
         CommandError::Interrupted => INTERRUPTED,
         CommandError::ReaderGone => OK,
     }

@@ -1,15 +1,20 @@
 //! The commands of `basin`: one module each. A command reads its arguments, calls the crates that
 //! do the work and prints what came of it; it holds no rule of its own about data or access.
 
+mod audit;
 mod dataset;
+mod demand;
 mod demo;
 mod error;
 mod exit;
+mod filter;
 mod grant;
 mod logging;
+mod moment;
 mod org;
 mod output;
 mod password;
+mod policy;
 mod pool;
 mod pooling_bar;
 mod serve;
@@ -17,7 +22,9 @@ mod session;
 mod signals;
 mod size;
 mod sql;
+mod token;
 mod user;
+mod words;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -54,12 +61,24 @@ enum Command {
     /// Record the organisations that answer for data
     #[command(subcommand)]
     Org(org::OrgCommand),
-    /// Create users, set their passwords, list them
+    /// Create users, change, list and remove them
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Make, list and revoke the tokens with which programs sign in
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Allow users, roles or organisations to read a dataset
     #[command(subcommand)]
     Grant(grant::GrantCommand),
+    /// Search, show and export the records of queries
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Set, show and apply what the readers of datasets are asked
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// Ask for access to a dataset, and decide what was asked
+    #[command(subcommand)]
+    Demand(demand::DemandCommand),
     /// Check raw files and publish them as a new version of a dataset
     Pool(pool::PoolArgs),
     /// Serve the store over Arrow Flight SQL
@@ -102,7 +121,11 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Dataset(command) => signals::interruptible(dataset::run(&session, command)).await,
         Command::Org(command) => signals::interruptible(org::run(&session, command)).await,
         Command::User(command) => signals::interruptible(user::run(&session, command)).await,
+        Command::Token(command) => signals::interruptible(token::run(&session, command)).await,
         Command::Grant(command) => signals::interruptible(grant::run(&session, command)).await,
+        Command::Audit(command) => signals::interruptible(audit::run(&session, command)).await,
+        Command::Policy(command) => signals::interruptible(policy::run(&session, command)).await,
+        Command::Demand(command) => signals::interruptible(demand::run(&session, command)).await,
         Command::Pool(args) => signals::interruptible(pool::run(&session, args)).await,
         Command::Serve(args) => serve::run(&session, args).await,
         Command::Sql(args) => sql::run(&session, args).await,

@@ -11,6 +11,7 @@ use prost::Message;
 
 use super::call::Call;
 use super::command::{self, Readable, refuse_transaction};
+use super::demand;
 use super::service::FlightSql;
 use super::session::{self, Acted};
 use crate::error::{Result, ServerError};
@@ -30,6 +31,7 @@ pub(super) fn types() -> Vec<ActionType> {
         ),
         ("GetSessionOptions", "tells the options that are in force"),
         ("CloseSession", "ends the session; the server keeps nothing of it"),
+        (demand::DEMAND, demand::DESCRIPTION),
     ]
     .into_iter()
     .map(|(name, description)| ActionType { r#type: name.to_owned(), description: description.to_owned() })
@@ -56,6 +58,7 @@ impl FlightSql {
             "SetSessionOptions" => session::set(call, &action.body),
             "GetSessionOptions" => Ok(session::get(call)),
             "CloseSession" => Ok(session::close()),
+            demand::DEMAND => Ok(self.demand(call, &action.body).await?.into()),
             _ => Ok(self.act_on_command(call, command::decode(&action.body)?).await?.into()),
         }
     }

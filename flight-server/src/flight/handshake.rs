@@ -1,6 +1,5 @@
-//! Handshake: user and password in, a bearer token out.
+//! Handshake: credentials or a linked certificate in, a session token out.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use arrow_flight::{HandshakeRequest, HandshakeResponse};
@@ -9,13 +8,14 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Response, Status, Streaming};
 
 use super::service::FlightSql;
-use crate::authn::Credentials;
+use crate::authn::{Credentials, Identity, Peer};
 use crate::error::{Result, ServerError};
 
 /// How long a caller without credentials may take to send them.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-const NO_CREDENTIALS: &str = "Handshake needs `Authorization: Basic …` with user and password";
+const NO_CREDENTIALS: &str = "Handshake needs `Authorization: Basic …` with user and password, or a client certificate that \
+                              is linked to a user";
 
 impl FlightSql {
     /// Answers a handshake: the token is in the header and in the payload, as clients read either.
@@ -25,14 +25,13 @@ impl FlightSql {
     pub(super) async fn shake_hands(
         &self,
         metadata: &MetadataMap,
-        peer: Option<IpAddr>,
+        peer: &Peer,
         mut messages: Streaming<HandshakeRequest>,
     ) -> Result<Response<BoxStream<'static, std::result::Result<HandshakeResponse, Status>>>> {
-        let (credentials, by_header) = match Credentials::from_metadata(metadata)? {
-            Some(credentials) => (credentials, true),
-            None => (from_payload(&mut messages).await?, false),
+        let (identity, by_header) = match Credentials::from_metadata(metadata)? {
+            Some(credentials) => (self.authenticator.check(credentials, peer).await?, true),
+            None => (self.without_header(peer, &mut messages).await?, false),
         };
-        let identity = self.authenticator.check(credentials, peer).await?;
         let token = self.authenticator.issue(&identity, Vec::new())?;
         let header = MetadataValue::try_from(format!("Bearer {token}"))
             .map_err(|_| ServerError::Internal("a token is no header value"))?;
@@ -41,6 +40,18 @@ impl FlightSql {
         let mut response = Response::new(stream::iter(message).boxed());
         response.metadata_mut().insert("authorization", header);
         Ok(response)
+    }
+
+    async fn without_header(
+        &self,
+        peer: &Peer,
+        messages: &mut Streaming<HandshakeRequest>,
+    ) -> Result<Identity> {
+        if let Some(credentials) = from_payload(messages).await {
+            return self.authenticator.check(credentials, peer).await;
+        }
+        let by_certificate = self.authenticator.check_certificate(peer).await?;
+        by_certificate.ok_or(ServerError::Unauthenticated(NO_CREDENTIALS))
     }
 }
 
@@ -52,12 +63,7 @@ fn reads_headers_only(metadata: &MetadataMap) -> bool {
 }
 
 /// Older clients send user and password in the first message. Whoever is not known yet gets little time.
-async fn from_payload(messages: &mut Streaming<HandshakeRequest>) -> Result<Credentials> {
-    tokio::time::timeout(PATIENCE, messages.message())
-        .await
-        .ok()
-        .and_then(std::result::Result::ok)
-        .flatten()
-        .and_then(|message| Credentials::from_payload(&message.payload))
-        .ok_or(ServerError::Unauthenticated(NO_CREDENTIALS))
+async fn from_payload(messages: &mut Streaming<HandshakeRequest>) -> Option<Credentials> {
+    let message = tokio::time::timeout(PATIENCE, messages.message()).await.ok()?.ok()??;
+    Credentials::from_payload(&message.payload)
 }

@@ -39,7 +39,7 @@ impl FlightSql {
         }
         let schema = command.schema.as_deref().filter(|schema| !schema.is_empty());
         let request = call.request(Query::Sql(format!("INGEST INTO {}", command.table)));
-        let open = self.engine.ingest(&request, schema, &command.table)?;
+        let open = self.engine.ingest(&request, schema, &command.table).await?;
         let stored = async {
             let data = data
                 .try_filter(|message| std::future::ready(!message.data_header.is_empty()))

@@ -8,6 +8,7 @@ mod answer;
 mod call;
 mod columns;
 mod command;
+mod demand;
 mod handle;
 mod handshake;
 mod info;

@@ -1,6 +1,5 @@
 //! The gRPC surface of Flight: each call is let in, authenticated, answered, and its error mapped.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
@@ -23,7 +22,7 @@ use super::polled::Polls;
 use super::running::{Run, Running};
 use super::session::Acted;
 use super::{action, put, sql_info, xdbc};
-use crate::authn::Authenticator;
+use crate::authn::{Authenticator, Peer};
 use crate::config::ServerConfig;
 use crate::error::{Result, ServerError};
 use crate::seal::Sealer;
@@ -64,11 +63,10 @@ impl FlightSql {
     /// Makes the service; `running` is shared with whoever stops the server.
     ///
     /// # Errors
-    /// The catalog's, when the store's key can't be read.
+    /// The catalog's, when the store's key can't be read; those of [`Authenticator::new`].
     pub(crate) async fn new(engine: Engine, config: &ServerConfig, running: Running) -> Result<Self> {
         let sealer = Sealer::of(engine.catalog()).await?;
-        let authenticator =
-            Authenticator::new(engine.catalog().clone(), sealer.clone(), config.token_lifetime);
+        let authenticator = Authenticator::new(engine.catalog().clone(), sealer.clone(), config).await?;
         let sql_info = sql_info::build()?;
         let none = sql_info.record_batch([u32::MAX]).map_err(flight_error)?;
         Ok(Self {
@@ -89,7 +87,7 @@ impl FlightSql {
     }
 
     /// Lets a call in and finds out who asks.
-    async fn open(&self, id: QueryId, metadata: &MetadataMap, peer: Option<IpAddr>) -> Result<Opened> {
+    async fn open(&self, id: QueryId, metadata: &MetadataMap, peer: &Peer) -> Result<Opened> {
         let run = self.running.enter(id)?;
         let identity =
             self.authenticator.identify(metadata, peer).instrument(tracing::debug_span!("authn")).await?;
@@ -105,10 +103,6 @@ pub(super) struct Opened {
     pub(super) run: Run,
 }
 
-fn peer<T>(request: &Request<T>) -> Option<IpAddr> {
-    request.remote_addr().map(|address| address.ip())
-}
-
 type Answer<T> = std::result::Result<Response<T>, Status>;
 type Items<T> = BoxStream<'static, std::result::Result<T, Status>>;
 
@@ -116,9 +110,9 @@ type Items<T> = BoxStream<'static, std::result::Result<T, Status>>;
 macro_rules! opened {
     ($self:ident, $asked:expr, $request:ident) => {{
         let asked: Asked = $asked;
-        let peer = peer(&$request);
+        let peer = Peer::of(&$request);
         let (metadata, _, message) = $request.into_parts();
-        match $self.open(asked.id, &metadata, peer).await {
+        match $self.open(asked.id, &metadata, &peer).await {
             Ok(opened) => (asked, opened, message),
             Err(error) => return asked.refuse(&error),
         }
@@ -140,11 +134,11 @@ impl FlightService for FlightSql {
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Answer<Self::HandshakeStream> {
         let asked = Asked::new("Handshake", request.metadata());
-        let peer = peer(&request);
+        let peer = Peer::of(&request);
         let (metadata, _, messages) = request.into_parts();
         let shaken = async {
             let _run = self.running.enter(asked.id)?;
-            self.shake_hands(&metadata, peer, messages).await
+            self.shake_hands(&metadata, &peer, messages).await
         };
         let shaken = shaken.instrument(tracing::info_span!("handshake")).await;
         asked.answer_with(shaken)

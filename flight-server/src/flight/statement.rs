@@ -201,7 +201,7 @@ pub(super) async fn start(
 ) -> Result<Started> {
     let planned = engine.plan(request).await?;
     let sources = planned.sources().to_vec();
-    let admitted = planned.authorize()?.admit().await?;
+    let admitted = planned.authorize().await?.admit().await?;
     let rows = match progress {
         Some(progress) => admitted.execute_watched(progress)?,
         None => admitted.execute()?,

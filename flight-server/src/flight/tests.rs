@@ -1,6 +1,9 @@
 //! Round trips over a loopback listener, with arrow-flight's own client.
 
+mod demand;
+mod forged;
 mod metadata;
+mod mutual;
 mod options;
 mod poll;
 mod prepared;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use basin_catalog::{AsOf, DatasetName};
+use basin_catalog::{AsOf, DatasetName, Digest};
 use basin_datasets::sandbox::{self, SandboxColumn, SandboxMode, SandboxWrite};
 use basin_engine::{Change, OpenWrite, Query, QueryId, QueryOptions, QueryRequest, ScalarValue, Write};
 use futures::stream::{self, BoxStream, Stream, StreamExt};
@@ -19,7 +19,7 @@ use crate::error::{Result, ServerError};
 
 /// Rows to be written, and the datasets that they were made from.
 pub(super) struct Rows {
-    pub(super) reads: Vec<DatasetName>,
+    pub(super) reads: Vec<(DatasetName, Digest)>,
     pub(super) batches: BoxStream<'static, Result<RecordBatch>>,
 }
 
@@ -183,10 +183,10 @@ impl FlightSql {
             move |parameters| QueryRequest { query_id: QueryId::new(), parameters, ..template.clone() };
         let first = request(runs.next().unwrap_or_default());
         let planned = Box::pin(self.engine.plan(first)).await?;
-        let reads = planned.provenance().into_iter().map(|from| from.dataset).collect();
+        let reads = planned.provenance().into_iter().map(|from| (from.dataset, from.access)).collect();
         let there = planned.snapshot().datasets().get(target).and_then(|state| state.current());
         let there = there.map(|version| (version.number, version.rows));
-        let first = planned.authorize()?.admit().await?.execute()?;
+        let first = planned.authorize().await?.admit().await?.execute()?;
         let schema = first.schema();
         let engine = self.engine.clone();
         let rest = stream::iter(runs).then(move |values| start(engine.clone(), request(values), None));

@@ -121,9 +121,12 @@ impl Raw {
     /// Tells whether rows may be grouped and filtered by an expression: it looks at groups' values only and can't fail.
     pub(super) fn groups(&self, expr: &Expr, schema: &DFSchema) -> bool {
         let groups = |expr: &Expr| self.groups(expr, schema);
+        if is_constant(expr) {
+            return true;
+        }
         match expr {
             Expr::Column(column) => self.column(column, schema).groups(),
-            Expr::Literal(..) | Expr::Placeholder(_) | Expr::OuterReferenceColumn(..) => true,
+            Expr::OuterReferenceColumn(..) => true,
             Expr::Alias(alias) => groups(&alias.expr),
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
                 compares(*op) && groups(left) && groups(right)
@@ -172,8 +175,23 @@ fn shows_as(from: &DataType, to: &DataType) -> bool {
         || (*from == DataType::Date32 && matches!(to, DataType::Timestamp(..)))
 }
 
+/// Tells whether an expression is the same for all rows, and so tells of none, even when it fails.
 fn is_constant(expr: &Expr) -> bool {
-    matches!(expr, Expr::Literal(..) | Expr::Placeholder(_))
+    use datafusion::common::tree_node::TreeNode;
+    let varies = |expr: &Expr| {
+        let of_rows = matches!(
+            expr,
+            Expr::Column(_)
+                | Expr::OuterReferenceColumn(..)
+                | Expr::ScalarSubquery(_)
+                | Expr::InSubquery(_)
+                | Expr::Exists(_)
+                | Expr::AggregateFunction(_)
+                | Expr::WindowFunction(_)
+        );
+        Ok(of_rows || expr.is_volatile_node())
+    };
+    !expr.exists(varies).unwrap_or(true)
 }
 
 fn has_subquery(expr: &Expr) -> bool {

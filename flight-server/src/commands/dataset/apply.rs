@@ -10,6 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::commands::error::{CommandError, Result};
+use crate::commands::filter;
 use crate::commands::session::{Session, author};
 
 #[derive(Debug, Args)]
@@ -45,6 +46,7 @@ struct Applied {
 
 pub(super) async fn run(session: &Session, args: ApplyArgs) -> Result<()> {
     let definitions = read(&args.files)?;
+    check_filters(&definitions)?;
     let catalog = session.open_or_create(args.node).await?;
     let mut snapshot = catalog.latest().await?;
     require_providers(&snapshot, definitions.iter())?;
@@ -91,6 +93,13 @@ fn read(files: &[PathBuf]) -> Result<Vec<DatasetDefinition>> {
         definitions.push(definition);
     }
     Ok(definitions)
+}
+
+/// Checks the row filters that the definitions ask for.
+fn check_filters(definitions: &[DatasetDefinition]) -> Result<()> {
+    let filters =
+        definitions.iter().filter_map(|definition| Some((definition, definition.terms.rows.as_ref()?)));
+    filters.into_iter().try_for_each(|(definition, rows)| filter::check(definition, rows))
 }
 
 fn require_providers<'a>(

@@ -144,11 +144,11 @@ async fn analyst(catalog: &Catalog, password: &str) -> Result<()> {
     {
         return Ok(());
     }
-    let password = user::hash(password.to_owned()).await?;
+    let password = Some(user::hash(password.to_owned()).await?);
     let roles = BTreeSet::from([RoleName::sandbox()]);
     let user = match known {
         Some(user) => User { password, roles, ..user },
-        None => User { name, agency: None, roles, password, created_at: Utc::now() },
+        None => User { name, agency: None, roles, password, external: None, created_at: Utc::now() },
     };
     let role = Role { name: RoleName::sandbox(), description: "Keeps workings of its own.".to_owned() };
     catalog.commit(&snapshot, AUTHOR, vec![Change::PutRole(role), Change::PutUser(user)]).await?;
@@ -156,7 +156,7 @@ async fn analyst(catalog: &Catalog, password: &str) -> Result<()> {
 }
 
 async fn has_password(user: User, password: String) -> Result<bool> {
-    tokio::task::spawn_blocking(move || user.password.verify(&password))
+    tokio::task::spawn_blocking(move || user.password.is_some_and(|hash| hash.verify(&password)))
         .await
         .map_err(|_| CommandError::refused(ErrorClass::Internal, "checking the password failed"))
 }

@@ -42,6 +42,7 @@ fn name(format: Format) -> &'static str {
         Format::Table => "a table",
         Format::Csv => "CSV",
         Format::Json => "JSON",
+        Format::Jsonl => "JSON lines",
         Format::Arrow => "Arrow IPC",
         Format::Parquet => "Parquet",
     }
@@ -76,6 +77,7 @@ impl Write for Buffer {
 enum Encoder {
     Csv { writer: csv::Writer<Buffer>, schema: SchemaRef, empty: bool },
     Json(json::Writer<Buffer, json::writer::JsonArray>),
+    Jsonl(json::Writer<Buffer, json::writer::LineDelimited>),
     ArrowStream(StreamWriter<Buffer>),
     ArrowFile(FileWriter<Buffer>),
     Parquet(Box<ArrowWriter<Buffer>>),
@@ -99,6 +101,7 @@ impl Encoder {
                 // Every object has every key: readers that look at the first one see them all.
                 Self::Json(json::WriterBuilder::new().with_explicit_nulls(true).build(buffer))
             }
+            Format::Jsonl => Self::Jsonl(json::WriterBuilder::new().with_explicit_nulls(true).build(buffer)),
             Format::Arrow if to_file => Self::ArrowFile(FileWriter::try_new(buffer, &schema)?),
             Format::Arrow => Self::ArrowStream(StreamWriter::try_new(buffer, &schema)?),
             Format::Parquet => {
@@ -119,6 +122,7 @@ impl Encoder {
                 writer.write(batch)
             }
             Self::Json(writer) => writer.write(batch),
+            Self::Jsonl(writer) => writer.write(batch),
             Self::ArrowStream(writer) => writer.write(batch),
             Self::ArrowFile(writer) => writer.write(batch),
             Self::Parquet(writer) => writer.write(batch).map_err(in_arrow),
@@ -132,6 +136,7 @@ impl Encoder {
             Self::Csv { mut writer, schema, empty: true } => writer.write(&RecordBatch::new_empty(schema)),
             Self::Csv { .. } => Ok(()),
             Self::Json(mut writer) => writer.finish(),
+            Self::Jsonl(mut writer) => writer.finish(),
             Self::ArrowStream(mut writer) => writer.finish(),
             Self::ArrowFile(mut writer) => writer.finish(),
             Self::Parquet(writer) => writer.close().map(drop).map_err(in_arrow),
@@ -186,6 +191,10 @@ mod tests {
         ]);
         assert_eq!(value, expected);
         assert_eq!(encoded(Format::Json, false, &[]), b"[]");
+        let lines = encoded(Format::Jsonl, false, &[batch()]);
+        let rows: Vec<serde_json::Value> =
+            lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        assert_eq!(serde_json::Value::from(rows), expected);
     }
 
     #[test]

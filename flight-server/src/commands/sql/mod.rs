@@ -3,17 +3,17 @@
 
 mod address;
 mod complete;
-mod encode;
+pub(super) mod encode;
 mod grid;
 mod meta;
 pub(super) mod remote;
 mod shell;
-mod source;
+pub(super) mod source;
 mod statements;
-mod target;
+pub(super) mod target;
 
 use std::io::{IsTerminal as _, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use basin_catalog::{AsOf, CatalogError, ErrorClass};
 use basin_engine::{Engine, EngineConfig};
@@ -69,6 +69,8 @@ pub(crate) enum Format {
     Csv,
     /// An array of objects.
     Json,
+    /// An object a line.
+    Jsonl,
     /// Arrow IPC: a stream on stdout, a file with --output.
     Arrow,
     /// Parquet.
@@ -103,15 +105,20 @@ pub(crate) async fn run(session: &Session, args: SqlArgs) -> Result<()> {
 }
 
 fn format_of(args: &SqlArgs, json: bool) -> Format {
-    let named = args.output.as_ref().and_then(|path| path.extension()).and_then(|name| name.to_str());
-    let by_name = match named {
+    let by_name = args.output.as_deref().and_then(format_by_name);
+    args.format.or(by_name).unwrap_or(if json { Format::Json } else { Format::Table })
+}
+
+/// The form that the name of a file says.
+pub(super) fn format_by_name(path: &Path) -> Option<Format> {
+    match path.extension().and_then(|name| name.to_str()) {
         Some("csv") => Some(Format::Csv),
         Some("json") => Some(Format::Json),
+        Some("jsonl" | "ndjson") => Some(Format::Jsonl),
         Some("arrow" | "feather" | "ipc") => Some(Format::Arrow),
         Some("parquet") => Some(Format::Parquet),
         _ => None,
-    };
-    args.format.or(by_name).unwrap_or(if json { Format::Json } else { Format::Table })
+    }
 }
 
 /// The statements to run, unless they are to be asked for.

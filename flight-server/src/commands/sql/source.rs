@@ -59,7 +59,7 @@ async fn local(engine: &Engine, sql: &str, as_of: &str) -> Result<Answer> {
         parameters: Vec::new(),
         options: QueryOptions::default(),
     };
-    let results = engine.plan(request).await?.authorize()?.admit().await?.execute()?;
+    let results = engine.plan(request).await?.authorize().await?.admit().await?.execute()?;
     let schema = results.schema();
     let batches = results.map_err(CommandError::from).boxed();
     Ok(Answer { schema, batches })
