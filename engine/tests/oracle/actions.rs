@@ -10,18 +10,20 @@ use futures::TryStreamExt;
 use std::collections::BTreeSet;
 
 /// The columns of the table, in the order of [`try_all`].
-pub(crate) const COLUMNS: [&str; 27] = [
+pub(crate) const COLUMNS: [&str; 28] = [
     "prepare", "plan", "rows", "name", "group", "hand", "explain", "analyze", "describe", "param", "part",
     "tables", "columns", "constr", "datasets", "sized", "items", "versions", "deliver", "rejects", "visible",
-    "keys", "copy", "write", "ingest", "policy", "past",
+    "keys", "copy", "write", "ingest", "policy", "past", "demand",
 ];
 
 /// The engine's public functions, and the columns that try them; none where they tell nothing of data.
-const FUNCTIONS: [(&str, &[&str]); 12] = [
+const FUNCTIONS: [(&str, &[&str]); 14] = [
     ("new", &[]),
     ("catalog", &[]),
     ("free_places", &[]),
     ("close", &[]),
+    ("roll_audit", &[]),
+    ("may_demand", &["demand"]),
     ("plan", &["plan", "rows", "past"]),
     ("prepare", &["prepare"]),
     ("is_change", &["write"]),
@@ -32,11 +34,12 @@ const FUNCTIONS: [(&str, &[&str]); 12] = [
     ("ingest", &["ingest"]),
 ];
 
-/// The system tables, and the columns that ask them; `queries` is asked once an actor, and those with no column are the
+/// The system tables, and the columns that ask them; `queries` is asked once an actor, `demands` has tests of its own, and those with no column are the
 /// same for everybody.
-const SYSTEM_TABLES: [(&str, &str); 15] = [
+const SYSTEM_TABLES: [(&str, &str); 16] = [
     ("basin.datasets", "datasets"),
     ("basin.deliveries", "deliver"),
+    ("basin.demands", ""),
     ("basin.items", "items"),
     ("basin.queries", ""),
     ("basin.rejects", "rejects"),
@@ -64,7 +67,7 @@ fn request(who: &Principal, sql: &str) -> QueryRequest {
 }
 
 async fn run(engine: &Engine, request: QueryRequest) -> Result<RecordBatch, EngineError> {
-    let stream = engine.plan(request).await?.authorize()?.admit().await?.execute()?;
+    let stream = engine.plan(request).await?.authorize().await?.admit().await?.execute()?;
     let schema = stream.schema();
     let batches: Vec<RecordBatch> = stream.try_collect().await?;
     Ok(concat_batches(&schema, &batches).unwrap())
@@ -153,6 +156,7 @@ pub(crate) async fn try_all(engine: &Engine, who: &Principal, dataset: &str) -> 
         run(engine, QueryRequest { as_of: AsOf::Snapshot(first), ..request(who, &all) }).await,
         rows,
     ));
+    words.push(word(engine.may_demand(who, &dataset.parse().unwrap()).await, yes));
     words
 }
 
@@ -204,7 +208,7 @@ async fn writes(engine: &Engine, who: &Principal, dataset: &str) -> Vec<String> 
     };
     let (schema, name) = dataset.split_once('.').unwrap();
     let ingested =
-        engine.ingest(&request(who, ""), Some(schema), name).map(|write| write.failed("only tried"));
+        engine.ingest(&request(who, ""), Some(schema), name).await.map(|write| write.failed("only tried"));
     vec![copied, inserted, word(ingested, yes)]
 }
 

@@ -220,6 +220,7 @@ async fn world() -> Engine {
             definition.sandbox = Some(Sandbox {
                 owner: "olga".parse().unwrap(),
                 derived_from: BTreeSet::from([from.parse().unwrap()]),
+                under: BTreeMap::new(),
             });
         }
         changes.push(Change::ApplyDataset(Box::new(definition)));

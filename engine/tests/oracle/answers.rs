@@ -68,7 +68,7 @@ async fn rows(world: &World, statement: &Statement) -> Result<String, EngineErro
         write!(text, "{} {item:?} ", source.dataset().name).unwrap();
     }
     writeln!(text, "{:?}", planned.provenance()).unwrap();
-    let stream = planned.authorize()?.admit().await?.execute()?;
+    let stream = planned.authorize().await?.admit().await?.execute()?;
     let schema = stream.schema();
     for field in schema.fields() {
         write!(text, "{} {} {}|", field.name(), field.data_type(), field.is_nullable()).unwrap();

@@ -252,7 +252,7 @@ async fn ask(engine: &Engine, sql: &str) -> RecordBatch {
         options: QueryOptions::default(),
     };
     let planned = engine.plan(request).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let stream = planned.authorize().unwrap().admit().await.unwrap().execute().unwrap();
+    let stream = planned.authorize().await.unwrap().admit().await.unwrap().execute().unwrap();
     let schema = stream.schema();
     let batches: Vec<RecordBatch> =
         stream.try_collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));

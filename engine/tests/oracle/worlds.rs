@@ -27,7 +27,7 @@ pub(crate) struct Scenario {
     pub(crate) visit: Kind,
     /// Whether the principal works for an agency; without one, only what is open is shared.
     pub(crate) has_agency: bool,
-    /// Whether the principal has a table of its own, made from `health.person`.
+    /// Whether the principal has a table of its own, made from `health.city`.
     pub(crate) has_sandbox: bool,
 }
 
@@ -60,7 +60,7 @@ impl Scenario {
         self.of(dataset).is_visible()
             && match dataset {
                 "person" | "visit" => self.has_agency || granted,
-                "mine" => self.has_sandbox && self.sees("person"),
+                "mine" => self.has_sandbox,
                 _ => true,
             }
     }
@@ -135,7 +135,8 @@ fn user(name: &str, agency: Option<basin_catalog::OrganisationCode>, role: Optio
         name: name.parse().unwrap(),
         agency,
         roles: role.iter().map(|role| role.parse().unwrap()).collect(),
-        password: basin_catalog::PasswordHash::dummy(),
+        password: None,
+        external: None,
         created_at: moment(),
     }
 }
@@ -173,7 +174,8 @@ fn definition(scenario: Scenario, dataset: &str, sequence: u32) -> DatasetDefini
     let owner = dataset.strip_prefix("sandbox_").and_then(|name| name.split('.').next());
     definition.sandbox = owner.map(|owner| Sandbox {
         owner: owner.parse().unwrap(),
-        derived_from: BTreeSet::from(["health.person".parse().unwrap()]),
+        derived_from: BTreeSet::from(["health.city".parse().unwrap()]),
+        under: BTreeMap::new(),
     });
     definition
 }
