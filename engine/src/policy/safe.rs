@@ -93,19 +93,19 @@ fn digits(whole: &DataType) -> i16 {
 }
 
 fn compares(op: Operator) -> bool {
-    match op {
+    matches!(
+        op,
         Operator::Eq
-        | Operator::NotEq
-        | Operator::Lt
-        | Operator::LtEq
-        | Operator::Gt
-        | Operator::GtEq
-        | Operator::And
-        | Operator::Or
-        | Operator::IsDistinctFrom
-        | Operator::IsNotDistinctFrom => true,
-        _ => false,
-    }
+            | Operator::NotEq
+            | Operator::Lt
+            | Operator::LtEq
+            | Operator::Gt
+            | Operator::GtEq
+            | Operator::And
+            | Operator::Or
+            | Operator::IsDistinctFrom
+            | Operator::IsNotDistinctFrom
+    )
 }
 
 #[cfg(test)]

@@ -62,10 +62,7 @@ impl VisibleCounts {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "what is counted is what the principal may see; nothing of it leaves"
-)]
+/// What is counted is what the principal may see; nothing of it leaves.
 async fn count(
     table: &VersionTable,
     state: &SessionState,

@@ -3,6 +3,8 @@
 //! It knows of a withheld count that it is from 1 to k-1 (A) or k and more (D), that nothing is negative, and that groups
 //! of two sets add up to the same wherever both group by the same values. A withheld cell is found when all that leaves it
 //! less than 1 to vary in.
+//!
+//! Long because tables, their publication and the attack on it make one argument.
 
 use crate::choices::Choices;
 use crate::support::{account, health, statistics, text, user};
@@ -351,7 +353,7 @@ impl Programme {
         }
         match problem.solve() {
             Ok(outcome) => {
-                let solution = outcome.into_solution().ok().expect("a solution");
+                let Ok(solution) = outcome.into_solution() else { panic!("the programme was not solved") };
                 Some(variables.iter().map(|variable| solution.var_value(*variable)).collect())
             }
             Err(microlp::Error::Unbounded) => None,

@@ -97,7 +97,7 @@ fn single(kind: Kind, dataset: &str, side: Side) -> Vec<Row> {
             let home = number % 3 != 2 || kind == Kind::Region;
             let province = if home { "330000" } else { ["420000", "110000"][number / 3 % 2] };
             let plain = Row {
-                id: format!("{}{number:02}", &dataset[..1]),
+                id: format!("{}{number:02}", dataset.chars().next().unwrap()),
                 name: format!("{} {}", ["Ai", "Bao", "Cai", "Dan", "Fen"][number % 5], number),
                 province: Some(province.to_owned()),
                 sex: ["f", "m"][number % 2].to_owned(),
@@ -126,7 +126,7 @@ fn veiled(kind: Kind, side: Side, number: usize, home: bool, plain: Row) -> Row 
         _ if hides(item) => side.text(number),
         // A hash of it is shown: it is the same in both worlds.
         Shown::Hash => Side::World.text(number % 11),
-        Shown::First => format!("{}{}", &value[..1], side.text(number)),
+        Shown::First => format!("{}{}", value.chars().next().unwrap(), side.text(number)),
         _ => value,
     };
     let wide = |item: &str, value: i64| match kind.shows(item) {

@@ -1,4 +1,6 @@
 //! Statements: SQL at random, of what somebody would try who looks for hidden rows and values.
+//!
+//! Long because it has a function for each shape of statement, and nothing else.
 
 use crate::answers::Statement;
 use crate::choices::Choices;
@@ -258,10 +260,8 @@ impl Maker<'_> {
         format!("SELECT {measures}, {keys} FROM {from}{filter} GROUP BY {by}{end}")
     }
 
-    /// What is answered where rows are not shown, mostly.
-    fn grouped_only(&mut self, from: &str, scope: &Scope, depth: usize) -> String {
-        let alias = &scope.alias;
-        let keys: Vec<String> = match self.choices.below(7) {
+    fn keys_of_groups(&mut self, alias: &str) -> Vec<String> {
+        match self.choices.below(7) {
             0 => vec![],
             1 => vec![format!("{alias}.sex")],
             2 => vec![format!("{alias}.province")],
@@ -269,7 +269,35 @@ impl Maker<'_> {
             4 => vec![format!("upper({alias}.sex)"), format!("{alias}.day")],
             5 => vec![format!("substr({alias}.province, 1, 2)"), format!("{alias}.sex")],
             _ => vec![format!("CASE WHEN {alias}.province = '110000' THEN 'x' ELSE {alias}.sex END")],
-        };
+        }
+    }
+
+    fn filter_of_groups(&mut self, scope: &Scope, depth: usize) -> String {
+        let alias = &scope.alias;
+        match self.choices.below(8) {
+            0 => format!(" WHERE {alias}.province = '330000'"),
+            1 => format!(" WHERE {alias}.sex = 'm' AND {alias}.day < DATE '2020-01-20'"),
+            2 => format!(" WHERE {alias}.province IN ('110000', '420000')"),
+            3 if depth == 0 => format!(" WHERE {}", self.condition(scope, depth + 1)),
+            _ => String::new(),
+        }
+    }
+
+    fn join_of_groups(&mut self, alias: &str, depth: usize) -> String {
+        match self.choices.below(8) {
+            0 => format!(
+                " JOIN (VALUES ('330000', 'east'), ('110000', 'north')) AS v(code, label) ON {alias}.province = v.code"
+            ),
+            1 => format!(" LEFT JOIN (VALUES ('f'), ('x')) AS v(s) ON {alias}.sex = v.s"),
+            2 if depth == 0 => format!(" JOIN health.city AS c ON {alias}.province = c.province"),
+            _ => String::new(),
+        }
+    }
+
+    /// What is answered where rows are not shown, mostly.
+    fn grouped_only(&mut self, from: &str, scope: &Scope, depth: usize) -> String {
+        let alias = &scope.alias;
+        let keys = self.keys_of_groups(alias);
         let measure = self.choices.pick(&[
             "count(*)",
             "sum(income)",
@@ -289,26 +317,13 @@ impl Maker<'_> {
             "sum(CASE WHEN sex = 'f' THEN income END)",
             "count(id)",
         ]);
-        let filter = match self.choices.below(8) {
-            0 => format!(" WHERE {alias}.province = '330000'"),
-            1 => format!(" WHERE {alias}.sex = 'm' AND {alias}.day < DATE '2020-01-20'"),
-            2 => format!(" WHERE {alias}.province IN ('110000', '420000')"),
-            3 if depth == 0 => format!(" WHERE {}", self.condition(scope, depth + 1)),
-            _ => String::new(),
-        };
-        let join = match self.choices.below(8) {
-            0 => format!(
-                " JOIN (VALUES ('330000', 'east'), ('110000', 'north')) AS v(code, label) ON {alias}.province = v.code"
-            ),
-            1 => format!(" LEFT JOIN (VALUES ('f'), ('x')) AS v(s) ON {alias}.sex = v.s"),
-            2 if depth == 0 => format!(" JOIN health.city AS c ON {alias}.province = c.province"),
-            _ => String::new(),
-        };
-        let measure =
-            measure.replace("income", &format!("{alias}.income")).replace("rate", &format!("{alias}.rate"));
-        let measure =
-            measure.replace("(id", &format!("({alias}.id")).replace("T id", &format!("T {alias}.id"));
+        let filter = self.filter_of_groups(scope, depth);
+        let join = self.join_of_groups(alias, depth);
         let measure = measure
+            .replace("income", &format!("{alias}.income"))
+            .replace("rate", &format!("{alias}.rate"))
+            .replace("(id", &format!("({alias}.id"))
+            .replace("T id", &format!("T {alias}.id"))
             .replace("(weight", &format!("({alias}.weight"))
             .replace("N sex", &format!("N {alias}.sex"));
         if keys.is_empty() {
@@ -486,7 +501,7 @@ impl Maker<'_> {
             10 => format!("SELECT * FROM health.{hidden}"),
             11 => "SELECT * FROM information_schema.table_constraints".to_owned(),
             12 => "SELECT user_name, sql, rows FROM basin.queries WHERE user_name <> 'ann'".to_owned(),
-            _ => format!("SELECT * FROM {}", &table[..table.len() - 1]),
+            _ => format!("SELECT * FROM {table}s"),
         }
     }
 

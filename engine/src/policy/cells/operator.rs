@@ -2,7 +2,6 @@
 
 use super::complement::{Additive, Group, Status, protect};
 use super::node::{Measure, WithheldNode};
-use crate::error::EngineError;
 use basin_catalog::MinimumCell;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, RecordBatchOptions,
@@ -228,7 +227,7 @@ impl Plan {
         let small = self.small(batch)?;
         let small: Vec<bool> = first.iter().map(|row| small.get(*row).copied().unwrap_or(true)).collect();
         let measures = self.additive(batch, &first)?;
-        let status = protect(&cells, &small, self.cell.k, &measures).map_err(EngineError::from)?;
+        let status = protect(&cells, &small, self.cell.k, &measures)?;
         Ok(cell_of.iter().map(|cell| status.get(*cell).copied().unwrap_or(Status::Small)).collect())
     }
 
