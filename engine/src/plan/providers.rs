@@ -61,7 +61,9 @@ impl LocalCatalog {
             items: SchemaRef::clone(&schema),
         });
         let distinct = current.map(|version| version.distinct.clone()).unwrap_or_default();
-        VersionTable::new(schema, key, distinct, Arc::clone(&self.cache))
+        let table = VersionTable::new(schema, key, distinct, Arc::clone(&self.cache));
+        // Sizes and bounds of files are of hidden rows too, and the order of the visible ones would tell of them.
+        if view.is_whole() { table } else { table.by_name() }
     }
 
     fn system(&self, schema: &str, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {

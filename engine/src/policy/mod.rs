@@ -28,7 +28,7 @@ pub use authorise::Authorized;
 pub(crate) use authorise::AuthorizedParts;
 pub(crate) use cells::{Withheld, planner};
 pub(crate) use grants::Grants;
-pub(crate) use lease::{LastLook, Lease, RecentPolicy};
+pub(crate) use lease::{Lease, RecentPolicy};
 pub(crate) use mask::MaskKey;
 pub(crate) use police::{Policed, police, policy_columns};
 pub(crate) use quiet::quiet;

@@ -77,14 +77,14 @@ async fn file_order(
         .await?;
     let ours = footer.file_metadata().created_by().is_some_and(|by| by.starts_with(OUR_WRITER));
     let order = match ordering_from_parquet_metadata(&footer, schema)? {
-        Some(ordering) if ours => Some(by_name(&ordering)),
+        Some(ordering) if ours => Some(names_of(&ordering)),
         _ => None,
     };
     known.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), order.clone());
     Ok(order)
 }
 
-fn by_name(ordering: &LexOrdering) -> FileOrder {
+fn names_of(ordering: &LexOrdering) -> FileOrder {
     let named = ordering.iter().map_while(|sort| {
         let column = sort.expr.downcast_ref::<Column>()?;
         Some((column.name().to_owned(), sort.options.descending, sort.options.nulls_first))
@@ -134,6 +134,13 @@ pub(super) fn group(
         }
     }
     (groups.into_iter().map(|(_, files)| FileGroup::new(files)).collect(), None)
+}
+
+/// The files of a group in the order of their names.
+pub(super) fn by_name(group: FileGroup) -> FileGroup {
+    let mut files = group.into_inner();
+    files.sort_by(|a, b| a.object_meta.location.cmp(&b.object_meta.location));
+    FileGroup::new(files)
 }
 
 /// Sorts files by their lowest row; tells whether one may be read after the other in order.

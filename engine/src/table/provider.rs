@@ -32,6 +32,8 @@ pub(crate) struct VersionTable {
     /// Estimated distinct values by item, from the catalog.
     distinct: BTreeMap<String, u64>,
     cache: Arc<TableCache>,
+    /// Whether files are read in the order of their names, whatever rows and bounds they have.
+    by_name: bool,
 }
 
 impl VersionTable {
@@ -41,7 +43,12 @@ impl VersionTable {
         distinct: BTreeMap<String, u64>,
         cache: Arc<TableCache>,
     ) -> Self {
-        Self { schema, key, distinct, cache }
+        Self { schema, key, distinct, cache, by_name: false }
+    }
+
+    /// Returns the same table with an order of its files that tells nothing of their rows.
+    pub(crate) fn by_name(self) -> Self {
+        Self { by_name: true, ..self }
     }
 
     /// Returns which version of which table it is; none when nothing was pooled yet.
@@ -106,8 +113,11 @@ impl TableProvider for VersionTable {
             return empty();
         }
         let statistics = self.table_statistics(&files, schema)?;
-        let (groups, ordering) =
-            order::group(files, table.ordering.as_ref(), state.config().target_partitions());
+        let ordering = table.ordering.as_ref().filter(|_| !self.by_name);
+        let (mut groups, ordering) = order::group(files, ordering, state.config().target_partitions());
+        if self.by_name {
+            groups = groups.into_iter().map(order::by_name).collect();
+        }
         let env = state.runtime_env();
         let url = store_url()?;
         let reader = CachedParquetFileReaderFactory::new(

@@ -50,16 +50,16 @@ pub(super) struct Additive {
     pub(super) is_units: bool,
 }
 
-/// A group, and the groups that it is the sum of.
+/// Groups of two sets with the same sum. Where one set divides the other's groups, `wholes` is one group.
 #[derive(Debug)]
 struct Equation {
-    whole: usize,
+    wholes: Vec<usize>,
     parts: Vec<usize>,
 }
 
 impl Equation {
     fn cells(&self) -> impl Iterator<Item = usize> {
-        std::iter::once(self.whole).chain(self.parts.iter().copied())
+        self.wholes.iter().chain(&self.parts).copied()
     }
 }
 
@@ -79,7 +79,8 @@ pub(super) fn protect(
         bounded: true,
         is_units: true,
     };
-    let measures = if measures.is_empty() { vec![units] } else { measures.to_vec() };
+    // Who counts rows most often counts units, and a count of units is no measure that adds up by itself.
+    let measures: Vec<Additive> = measures.iter().cloned().chain([units]).collect();
     let status = small.iter().map(|small| if *small { Status::Small } else { Status::Free }).collect();
     let mut table = Table { groups, equations: equations(groups), status, k: f64::from(k) };
     table.hide_beside_lone_ones();
@@ -97,25 +98,30 @@ pub(super) fn protect(
     }
 }
 
-/// The sums that hold in a result.
+/// The sums that hold in a result: between each two sets, for each value of the columns that both group by. Two sets of
+/// which neither divides the other have the sums in common that a coarser set would show, whether it is there or not.
 fn equations(groups: &[Group]) -> Vec<Equation> {
     let sets: BTreeSet<u64> = groups.iter().map(|group| group.spans).collect();
     let mut found = Vec::new();
-    for whole in &sets {
-        let wholes: HashMap<Vec<u32>, usize> = groups
-            .iter()
-            .enumerate()
-            .filter(|(_, group)| group.spans == *whole)
-            .map(|(at, group)| (key(group, *whole), at))
-            .collect();
-        for part in sets.iter().filter(|part| **part != *whole && **part & *whole == **part) {
-            let mut sums: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-            for (at, group) in groups.iter().enumerate().filter(|(_, group)| group.spans == *part) {
-                if let Some(of) = wholes.get(&key(group, *whole)) {
-                    sums.entry(*of).or_default().push(at);
+    for coarse in &sets {
+        for fine in sets.iter().filter(|fine| *fine < coarse) {
+            let common = *coarse | *fine;
+            // Where the sums in common are shown, each set is compared with them.
+            if common != *coarse && sets.contains(&common) {
+                continue;
+            }
+            let mut sums: BTreeMap<Vec<u32>, Equation> = BTreeMap::new();
+            for (at, group) in groups.iter().enumerate() {
+                let sum = || key(group, common);
+                let empty = || Equation { wholes: Vec::new(), parts: Vec::new() };
+                if group.spans == *coarse {
+                    sums.entry(sum()).or_insert_with(empty).wholes.push(at);
+                } else if group.spans == *fine {
+                    sums.entry(sum()).or_insert_with(empty).parts.push(at);
                 }
             }
-            found.extend(sums.into_iter().map(|(whole, parts)| Equation { whole, parts }));
+            let both = |sum: &Equation| !sum.wholes.is_empty() && !sum.parts.is_empty();
+            found.extend(sums.into_values().filter(both));
         }
     }
     found
@@ -155,14 +161,15 @@ impl Table<'_> {
         }
     }
 
-    /// The smallest shown part that is not empty, else the sum.
+    /// The smallest shown part that is not empty, else the smallest sum.
     fn smallest_shown(&self, equation: &Equation) -> Option<usize> {
         let group = |cell: usize| self.groups.get(cell);
         let shown = |cell: &usize| !self.is_hidden(*cell) && group(*cell).is_some_and(|group| !group.empty);
         let units = |cell: &usize| group(*cell).map_or(f64::MAX, |group| group.units);
         let parts = equation.parts.iter().copied().filter(shown);
+        let wholes = equation.wholes.iter().copied().filter(shown);
         let smallest = parts.min_by(|a, b| units(a).total_cmp(&units(b)));
-        smallest.or_else(|| Some(equation.whole).filter(shown))
+        smallest.or_else(|| wholes.min_by(|a, b| units(a).total_cmp(&units(b))))
     }
 
     /// Withholds one cell more for each that follows; tells whether there was any to withhold.
@@ -283,7 +290,7 @@ impl Programme {
         for equation in &table.equations {
             let mut terms: Vec<(usize, f64)> =
                 equation.parts.iter().filter_map(|cell| Some((*place.get(cell)?, 1.0))).collect();
-            terms.extend(place.get(&equation.whole).map(|at| (*at, -1.0)));
+            terms.extend(equation.wholes.iter().filter_map(|cell| Some((*place.get(cell)?, -1.0))));
             if !terms.is_empty() {
                 let given =
                     terms.iter().map(|(at, sign)| sign * cells.get(*at).map_or(0.0, |cell| value(*cell)));
@@ -372,5 +379,26 @@ mod tests {
         // 4 + 4 = 8 can only be two cells of four.
         let found = statuses(&[&[4, 4, 50], &[30, 40, 60]]);
         assert!(found.starts_with("AAD"), "{found}");
+        // Whatever is asked beside: rows that are counted may be more than units, but need not be.
+        let groups = cube(&[&[4, 4, 50], &[30, 40, 60]]);
+        let small: Vec<bool> = groups.iter().map(|group| group.units < 5.0).collect();
+        let values = groups.iter().map(|group| group.units).collect();
+        let rows = Additive { values, whole_numbers: true, bounded: true, is_units: false };
+        assert_eq!(protect(&groups, &small, 5, &[rows]).unwrap()[2], Status::Complementary);
+    }
+
+    #[test]
+    fn sets_that_do_not_divide_each_other_have_their_sums_in_common() {
+        let groups: Vec<Group> = cube(&[&[1, 2], &[30, 40], &[8, 9]])
+            .into_iter()
+            .filter(|group| [1, 2].contains(&group.spans))
+            .collect();
+        let small: Vec<bool> = groups.iter().map(|group| group.units < 5.0).collect();
+        let status = protect(&groups, &small, 5, &[]).unwrap();
+        assert_eq!(small.iter().filter(|small| **small).count(), 1);
+        assert!(
+            status.contains(&Status::Complementary),
+            "the line of three is the total of the columns less the others"
+        );
     }
 }

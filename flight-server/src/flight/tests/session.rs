@@ -111,5 +111,8 @@ async fn a_result_that_the_drain_cuts_ends_in_an_error() {
     let error = tokio::time::timeout(Duration::from_secs(10), rest).await.unwrap();
     // The status may not reach the client before the connection is closed: then that is the error.
     let text = error.to_string();
-    assert!(text.contains("reading a body from connection") || code_of(&error) == Code::Unavailable, "{text}");
+    assert!(
+        text.contains("reading a body from connection") || code_of(&error) == Code::Unavailable,
+        "{text}"
+    );
 }
