@@ -6,7 +6,7 @@ use crate::audit::{AuditEntry, Outcome, Receipt};
 use crate::cancel::cancellable;
 use crate::error::{EngineError, Result};
 use crate::output::to_plain;
-use crate::policy::{AuthorizedParts, Lease, Withheld, quiet};
+use crate::policy::{AuthorizedParts, LastLook, Lease, Withheld, quiet};
 use crate::progress::Progress;
 use crate::request::{Part, QueryId};
 use datafusion::arrow::array::RecordBatch;
@@ -92,22 +92,23 @@ pub struct ResultStream {
     kept: Option<Receipt>,
 }
 
-/// Waits for the end of what a query's access rests on, whether its rows are read or not: rows that are ready must not
-/// leave when their reader comes back late.
-#[derive(Debug)]
-struct Watched(AbortOnDropHandle<EngineError>);
+/// Waits for the end of what a query's access rests on.
+struct Watched {
+    lost: Pin<Box<dyn Future<Output = EngineError> + Send>>,
+    looked: LastLook,
+}
 
 impl Watched {
     fn new(plan: &AuthorizedParts) -> Self {
         let datasets = plan.provenance.iter().map(|from| from.dataset.clone());
         let lease = Lease::new(&plan.shared.policy, &plan.grants, datasets);
-        Self(AbortOnDropHandle::new(plan.shared.io.spawn(lease.lost())))
+        Self { looked: lease.last_look(), lost: Box::pin(lease.lost()) }
     }
+}
 
-    /// Why the access is over, when it is.
-    fn lost(&mut self, cx: &mut Context<'_>) -> Poll<EngineError> {
-        let gone = |_| EngineError::lost("nothing watches the policy of a query any more");
-        Pin::new(&mut self.0).poll(cx).map(|lost| lost.unwrap_or_else(gone))
+impl std::fmt::Debug for Watched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watched")
     }
 }
 
@@ -271,6 +272,15 @@ impl ResultStream {
         self.query_id
     }
 
+    /// Nothing comes until the query's time is over.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<RecordBatch>>> {
+        if self.timer.as_mut().poll(cx).is_ready() {
+            let limit = self.limit;
+            return Poll::Ready(self.end(Err(EngineError::Timeout { what: "the query", limit })));
+        }
+        Poll::Pending
+    }
+
     fn end(&mut self, result: Result<()>) -> Option<Result<RecordBatch>> {
         self.task = None;
         self.stop = None;
@@ -297,7 +307,7 @@ impl Stream for ResultStream {
         if self.task.is_none() {
             return Poll::Ready(None);
         }
-        if let Poll::Ready(lost) = self.lease.lost(cx) {
+        if let Poll::Ready(lost) = self.lease.lost.as_mut().poll(cx) {
             return Poll::Ready(self.end(Err(lost)));
         }
         if let Some(receipt) = &mut self.kept {
@@ -306,6 +316,9 @@ impl Stream for ResultStream {
             if let Err(error) = kept {
                 return Poll::Ready(self.end(Err(error)));
             }
+        }
+        if self.lease.looked.is_overdue() {
+            return self.poll_timer(cx);
         }
         match self.batches.poll_recv(cx) {
             Poll::Ready(Some(batch)) => {
@@ -321,10 +334,6 @@ impl Stream for ResultStream {
             }
             Poll::Pending => {}
         }
-        if self.timer.as_mut().poll(cx).is_ready() {
-            let limit = self.limit;
-            return Poll::Ready(self.end(Err(EngineError::Timeout { what: "the query", limit })));
-        }
-        Poll::Pending
+        self.poll_timer(cx)
     }
 }

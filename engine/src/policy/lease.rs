@@ -6,11 +6,13 @@ use super::grants::Grants;
 use crate::error::{EngineError, Result};
 use basin_catalog::{Catalog, DatasetName, Principal, Snapshot, UserName};
 use chrono::{DateTime, Utc};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Time between two looks. An open stream ends within twice of it.
+/// Time between two looks.
 const EVERY: Duration = Duration::from_secs(2);
+/// How old a look may be while rows leave: a stream whose reader was away, or whose store does not answer, waits for the next.
+const OVERDUE: Duration = Duration::from_secs(4);
 /// How old the policy may be that a look sees, so that many streams ask the store once.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -45,6 +47,22 @@ pub(crate) struct Lease {
     /// What was decided, under the policy in force then.
     decided: Vec<(DatasetName, Option<Access>)>,
     ends: Option<DateTime<Utc>>,
+    looked: LastLook,
+}
+
+/// When an access was last known to hold.
+#[derive(Debug, Clone)]
+pub(crate) struct LastLook(Arc<Mutex<Instant>>);
+
+impl LastLook {
+    /// Tells whether rows have to wait for the next look.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > OVERDUE
+    }
+
+    fn now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
 }
 
 impl Lease {
@@ -55,7 +73,13 @@ impl Lease {
     ) -> Self {
         let decided: Vec<_> = datasets.map(|name| (name.clone(), grants.access(&name))).collect();
         let ends = decided.iter().filter_map(|(name, _)| grants.ends(name)).min();
-        Self { policy: Arc::clone(policy), principal: grants.principal().clone(), decided, ends }
+        let looked = LastLook(Arc::new(Mutex::new(Instant::now())));
+        Self { policy: Arc::clone(policy), principal: grants.principal().clone(), decided, ends, looked }
+    }
+
+    /// Returns when the access was last known to hold.
+    pub(crate) fn last_look(&self) -> LastLook {
+        self.looked.clone()
     }
 
     /// Waits until the access is over, and says so.
@@ -64,9 +88,9 @@ impl Lease {
             let left = self.ends.map(|end| (end - Utc::now()).to_std().unwrap_or_default());
             tokio::time::sleep(left.map_or(EVERY, |left| left.min(EVERY))).await;
             match self.look().await {
-                Ok(None) => {}
+                Ok(None) => self.looked.now(),
                 Ok(Some(name)) => return EngineError::Withdrawn(name),
-                // Whether the store answers is not this query's matter: its rows come from there too.
+                // Rows wait until the store answers.
                 Err(error) => tracing::debug!(%error, "a policy could not be looked at again"),
             }
         }

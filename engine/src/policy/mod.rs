@@ -1,9 +1,10 @@
 //! Policy: the only room that decides what a principal may see and read.
 //!
-//! `grants` decides visibility, before and during planning; `authorise` turns a plan into one that may
-//! run. Policy is always that of the newest catalog state, also for a query as of an earlier one, so
-//! that a revocation holds for the past too. `write` decides who may change what. Today it decides per dataset; row filters, masks and
-//! minimum cells will attach in `authorise`. It does not decide who is asking: that is the server's.
+//! `grants` and `access` decide what is visible and under which limits, `view` what of it is told; `rules` scans under limits,
+//! `cells` withholds small groups, `police` makes the plan of it that may be planned further, `authorise` the one that may run,
+//! `lease` looks again while it runs. Policy is always that of the newest catalog state, also for a query as of an earlier
+//! one, so that a revocation holds for the past too. `write` decides who may change what, `demand` who may ask for access. It
+//! does not decide who is asking: that is the server's.
 
 mod access;
 mod authorise;
@@ -27,7 +28,7 @@ pub use authorise::Authorized;
 pub(crate) use authorise::AuthorizedParts;
 pub(crate) use cells::{Withheld, planner};
 pub(crate) use grants::Grants;
-pub(crate) use lease::{Lease, RecentPolicy};
+pub(crate) use lease::{LastLook, Lease, RecentPolicy};
 pub(crate) use mask::MaskKey;
 pub(crate) use police::{Policed, police, policy_columns};
 pub(crate) use quiet::quiet;

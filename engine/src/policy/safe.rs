@@ -92,20 +92,10 @@ fn digits(whole: &DataType) -> i16 {
     }
 }
 
-fn compares(op: Operator) -> bool {
-    matches!(
-        op,
-        Operator::Eq
-            | Operator::NotEq
-            | Operator::Lt
-            | Operator::LtEq
-            | Operator::Gt
-            | Operator::GtEq
-            | Operator::And
-            | Operator::Or
-            | Operator::IsDistinctFrom
-            | Operator::IsNotDistinctFrom
-    )
+/// Tells whether an operator compares values or combines comparisons.
+pub(super) fn compares(op: Operator) -> bool {
+    use Operator::{And, Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq, Or};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | And | Or | IsDistinctFrom | IsNotDistinctFrom)
 }
 
 #[cfg(test)]

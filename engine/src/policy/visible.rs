@@ -62,7 +62,6 @@ impl VisibleCounts {
     }
 }
 
-/// What is counted is what the principal may see; nothing of it leaves.
 async fn count(
     table: &VersionTable,
     state: &SessionState,

@@ -55,7 +55,8 @@ pub(crate) fn explained(grants: &Grants, name: &DatasetName, state: &DatasetStat
     };
     match grants.access(name) {
         None => {
-            words.because.push(shared_with(state).to_owned());
+            let by_grant = grants.policy().policies().get(name).is_some_and(|policy| policy.grants_only);
+            words.because.push(shared_with(state, by_grant).to_owned());
             words.because.extend(grants.unfit(name).into_iter().map(unfit));
         }
         Some(Access::Whole(reason)) => {
@@ -136,11 +137,12 @@ fn cells(limits: &Limits) -> Option<String> {
     Some(format!("shown in groups only; groups of fewer than {} are withheld{rounded}", cell.k))
 }
 
-fn shared_with(state: &DatasetState) -> &'static str {
+fn shared_with(state: &DatasetState, grants_only: bool) -> &'static str {
     match state.definition.entry.share {
         Share::None { .. } => "share type none: only its provider's users read it, and grants do not help",
         Share::Conditional { .. } => "share type conditional: it needs a live grant",
-        Share::Unconditional => "it is shared with agencies, or needs a grant by its policy",
+        Share::Unconditional if grants_only => "its policy asks for a grant",
+        Share::Unconditional => "it is shared with users of an agency, and the user has none",
     }
 }
 

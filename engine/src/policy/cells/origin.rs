@@ -1,6 +1,6 @@
 //! Origin: what a column of rows that may be counted only is, and so what may be done with it.
 
-use super::super::safe::cannot_fail;
+use super::super::safe::{cannot_fail, compares};
 use crate::error::EngineError;
 use basin_catalog::{DatasetName, ItemRole, MinimumCell};
 use datafusion::arrow::datatypes::DataType;
@@ -129,7 +129,7 @@ impl Raw {
             Expr::OuterReferenceColumn(..) => true,
             Expr::Alias(alias) => groups(&alias.expr),
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-                compares(*op) && groups(left) && groups(right)
+                (compares(*op) || *op == Operator::StringConcat) && groups(left) && groups(right)
             }
             Expr::Not(inner)
             | Expr::IsNull(inner)
@@ -195,35 +195,8 @@ fn is_constant(expr: &Expr) -> bool {
 }
 
 fn has_subquery(expr: &Expr) -> bool {
-    expr.exists_subquery()
-}
-
-fn compares(op: Operator) -> bool {
-    matches!(
-        op,
-        Operator::Eq
-            | Operator::NotEq
-            | Operator::Lt
-            | Operator::LtEq
-            | Operator::Gt
-            | Operator::GtEq
-            | Operator::And
-            | Operator::Or
-            | Operator::IsDistinctFrom
-            | Operator::IsNotDistinctFrom
-            | Operator::StringConcat
-    )
-}
-
-trait Subqueries {
-    fn exists_subquery(&self) -> bool;
-}
-
-impl Subqueries for Expr {
-    fn exists_subquery(&self) -> bool {
-        use datafusion::common::tree_node::TreeNode;
-        let subquery =
-            |expr: &Expr| Ok(matches!(expr, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_)));
-        self.exists(subquery).unwrap_or(true)
-    }
+    use datafusion::common::tree_node::TreeNode;
+    let subquery =
+        |expr: &Expr| Ok(matches!(expr, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_)));
+    expr.exists(subquery).unwrap_or(true)
 }

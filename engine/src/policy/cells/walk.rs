@@ -11,8 +11,8 @@ use datafusion::common::tree_node::{Transformed, TransformedResult};
 use datafusion::common::{Column, DFSchema, DataFusionError};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::logical_expr::{
-    Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Projection, SortExpr, Subquery, SubqueryAlias,
-    TableScan, TableScanBuilder, Window,
+    Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Projection, Sort, Subquery, SubqueryAlias, TableScan,
+    TableScanBuilder, Window,
 };
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -137,9 +137,7 @@ impl<'a> Walk<'a> {
                 join::join(self.grants, join, left, right)
             }
             LogicalPlan::Distinct(Distinct::All(input)) => distinct(self.walk(Arc::unwrap_or_clone(input))?),
-            LogicalPlan::Sort(node) => {
-                sort(node.expr, node.fetch, self.walk(Arc::unwrap_or_clone(node.input))?)
-            }
+            LogicalPlan::Sort(sort) => self.sort(sort),
             LogicalPlan::Limit(limit) => {
                 let input = self.walk(Arc::unwrap_or_clone(Arc::clone(&limit.input)))?;
                 let marks = shown_only(input.rows, "its rows can't be picked by LIMIT")?;
@@ -155,6 +153,19 @@ impl<'a> Walk<'a> {
                 Ok(Step { plan: LogicalPlan::Window(plan), rows: Rows::Shown(marks) })
             }
             other => self.other(other),
+        }
+    }
+
+    fn sort(&self, sort: Sort) -> Result<Step> {
+        let input = self.walk(Arc::unwrap_or_clone(sort.input))?;
+        match input.rows {
+            // The order of rows that are counted tells nothing, but how it is made might.
+            Rows::Raw(_) if sort.fetch.is_none() => Ok(input),
+            Rows::Raw(raw) => Err(raw.refuse("its rows can't be picked by ORDER BY with LIMIT")),
+            Rows::Shown(marks) => {
+                let plan = LogicalPlanBuilder::from(input.plan).sort_with_limit(sort.expr, sort.fetch)?;
+                Ok(Step { plan: plan.build()?, rows: Rows::Shown(marks) })
+            }
         }
     }
 
@@ -220,18 +231,6 @@ impl<'a> Walk<'a> {
             return Err(raw.refuse(format!("its rows can't be filtered by {filter}")));
         }
         Ok(Step { plan: LogicalPlan::TableScan(plan), rows: Rows::Raw(raw) })
-    }
-}
-
-/// The order of rows that are counted tells nothing, but how it is made might.
-fn sort(exprs: Vec<SortExpr>, fetch: Option<usize>, input: Step) -> Result<Step> {
-    match input.rows {
-        Rows::Raw(_) if fetch.is_none() => Ok(input),
-        Rows::Raw(raw) => Err(raw.refuse("its rows can't be picked by ORDER BY with LIMIT")),
-        Rows::Shown(marks) => {
-            let plan = LogicalPlanBuilder::from(input.plan).sort_with_limit(exprs, fetch)?;
-            Ok(Step { plan: plan.build()?, rows: Rows::Shown(marks) })
-        }
     }
 }
 

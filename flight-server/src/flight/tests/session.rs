@@ -109,5 +109,10 @@ async fn a_result_that_the_drain_cuts_ends_in_an_error() {
         }
     };
     let error = tokio::time::timeout(Duration::from_secs(10), rest).await.unwrap();
-    assert_eq!(code_of(&error), Code::Unavailable);
+    // The status may not reach the client before the connection is closed: then that is the error.
+    let text = error.to_string();
+    assert!(
+        text.contains("reading a body from connection") || code_of(&error) == Code::Unavailable,
+        "{text}"
+    );
 }
