@@ -2,7 +2,7 @@
 
 use super::node::{Measure, WithheldNode};
 use super::origin::{Origin, Raw};
-use super::walk::{Marks, Rows, Step, Walk, column};
+use super::step::{Marks, Rows, Step, column};
 use crate::error::Result;
 use datafusion::common::DFSchema;
 use datafusion::functions_aggregate::expr_fn::{count, count_distinct, sum};
@@ -18,7 +18,8 @@ const OF_MEASURES: [&str; 8] =
     ["sum", "avg", "count", "stddev", "stddev_pop", "var", "var_pop", "approx_distinct"];
 
 /// An aggregation; of rows that may be shown it is one like any other.
-pub(super) fn aggregate(walk: &Walk<'_>, aggregate: Aggregate, input: Step) -> Result<Step> {
+/// `number` is one that no other aggregation of the plan has.
+pub(super) fn aggregate(aggregate: Aggregate, input: Step, number: usize) -> Result<Step> {
     let raw = match input.rows {
         Rows::Raw(raw) => raw,
         Rows::Shown(_) => {
@@ -38,7 +39,6 @@ pub(super) fn aggregate(walk: &Walk<'_>, aggregate: Aggregate, input: Step) -> R
     let measures =
         aggregate.aggr_expr.iter().map(|expr| measure(&raw, expr, &schema)).collect::<Result<Vec<_>>>()?;
 
-    let number = walk.next();
     let (units, present) = counts(&raw, &schema)?;
     let hidden = [units.alias(format!("__units_{number}")), present.alias(format!("__present_{number}"))];
     let exprs = aggregate.aggr_expr.into_iter().chain(hidden);

@@ -1,6 +1,6 @@
 //! Companions: a column beside each measure of the result that tells whether its value was withheld, and why.
 
-use super::walk::{Rows, Step, column};
+use super::step::{Rows, Step, column};
 use crate::error::Result;
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection, lit, when};

@@ -5,7 +5,7 @@
 
 use super::super::grants::Grants;
 use super::origin::{Origin, Raw};
-use super::walk::{Marks, Rows, Step};
+use super::step::{Marks, Rows, Step};
 use crate::error::Result;
 use crate::plan::{DatasetTable, ScanOf};
 use datafusion::common::{Column, DFSchema, JoinType};

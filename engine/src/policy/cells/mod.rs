@@ -14,6 +14,7 @@ mod join;
 mod node;
 mod operator;
 mod origin;
+mod step;
 mod walk;
 
 pub(crate) use node::planner;

@@ -4,11 +4,12 @@
 use super::super::grants::Grants;
 use super::super::rules::Rules;
 use super::origin::{Origin, Raw};
+use super::step::{Marks, Rows, Step, column};
 use super::{aggregate, join};
 use crate::error::{EngineError, Result};
 use crate::plan::{DatasetTable, ScanOf};
+use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{Transformed, TransformedResult};
-use datafusion::common::{Column, DFSchema, DataFusionError};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::logical_expr::{
     Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Projection, SortExpr, Subquery, SubqueryAlias,
@@ -17,67 +18,6 @@ use datafusion::logical_expr::{
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// A plan, and what its rows are.
-#[derive(Debug)]
-pub(super) struct Step {
-    pub(super) plan: LogicalPlan,
-    pub(super) rows: Rows,
-}
-
-/// What rows are.
-#[derive(Debug)]
-pub(super) enum Rows {
-    /// They may be shown.
-    Shown(Marks),
-    /// They may be counted.
-    Raw(Raw),
-}
-
-/// Which columns of a plan tell that others were withheld.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Marks {
-    /// Positions of the columns that are marks.
-    pub(super) own: BTreeSet<usize>,
-    /// For each column the marks that tell of it; empty when there are no marks.
-    pub(super) of: Vec<BTreeSet<usize>>,
-}
-
-impl Marks {
-    /// The marks that tell of a column.
-    pub(super) fn of(&self, at: usize) -> BTreeSet<usize> {
-        self.of.get(at).cloned().unwrap_or_default()
-    }
-}
-
-impl Step {
-    pub(super) fn shown(plan: LogicalPlan) -> Self {
-        Self { plan, rows: Rows::Shown(Marks::default()) }
-    }
-
-    /// The plan without marks.
-    ///
-    /// # Errors
-    /// `GroupsOnly` when its rows may not be shown.
-    pub(super) fn stripped(self) -> Result<LogicalPlan> {
-        match self.rows {
-            Rows::Raw(raw) => Err(raw.refuse(
-                "its rows are not shown one by one; group them: SELECT …, count(*) … GROUP BY the items of role dimension, region or time",
-            )),
-            Rows::Shown(marks) if marks.own.is_empty() => Ok(self.plan),
-            Rows::Shown(marks) => {
-                let columns = (0..self.plan.schema().fields().len()).filter(|at| !marks.own.contains(at));
-                let columns: Vec<Expr> = columns.map(|at| column(self.plan.schema(), at)).collect();
-                Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(self.plan))?))
-            }
-        }
-    }
-}
-
-/// A column of a schema by its position.
-pub(super) fn column(schema: &DFSchema, at: usize) -> Expr {
-    Expr::Column(Column::from(schema.qualified_field(at)))
-}
 
 /// One walk over one plan.
 #[derive(Debug)]
@@ -93,7 +33,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A number that no other aggregation has.
-    pub(super) fn next(&self) -> usize {
+    fn next(&self) -> usize {
         self.found.replace(self.found.get() + 1)
     }
 
@@ -129,7 +69,7 @@ impl<'a> Walk<'a> {
             }
             LogicalPlan::Aggregate(aggregate) => {
                 let input = self.walk(Arc::unwrap_or_clone(Arc::clone(&aggregate.input)))?;
-                aggregate::aggregate(self, aggregate, input)
+                aggregate::aggregate(aggregate, input, self.next())
             }
             LogicalPlan::Join(join) => {
                 let left = self.walk(Arc::unwrap_or_clone(Arc::clone(&join.left)))?;
