@@ -1,8 +1,9 @@
 //! Row filters, items and masks: whatever the statement, hidden rows and values are not there.
 
 use crate::policed::{NAME, ann, filter, grant, mask, policy, provider, rows, world};
-use basin_catalog::{Change, DatasetPolicy, ErrorClass, Grant, Mask};
-use std::collections::BTreeSet;
+use basin_catalog::{Change, DatasetDefinition, DatasetPolicy, ErrorClass, Grant, Mask, Sandbox, Share};
+use basin_engine::QueryRequest;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hidden_rows_are_in_no_result() {
@@ -171,4 +172,36 @@ async fn a_filter_that_cannot_be_applied_shows_nothing() {
     let error = world.ask_as(ann(None), "SELECT count(*) FROM health.people").await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::PermissionDenied, "{error}");
     assert_eq!(world.ask_as(provider(), &format!("SELECT count(*) FROM {NAME}")).await.unwrap(), "18");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_is_seen_while_its_source_is_seen_as_when_it_was_read() {
+    let world = world().await;
+    world.commit(vec![rows("province = '33'")]).await;
+    let request = QueryRequest { principal: ann(None), ..world.request("SELECT * FROM health.people") };
+    let planned = world.engine.plan(request).await.unwrap();
+    let read = planned.provenance().remove(0);
+    let sandbox = Sandbox {
+        owner: "ann".parse().unwrap(),
+        derived_from: BTreeSet::from([read.dataset.clone()]),
+        under: BTreeMap::from([(read.dataset, read.access)]),
+    };
+    let share = Share::None { legal_basis: "hers".to_owned() };
+    let copy = DatasetDefinition {
+        name: "sandbox_ann.copy".parse().unwrap(),
+        sandbox: Some(sandbox),
+        ..crate::support::definition("sandbox_ann.copy", share, 78)
+    };
+    world.commit(vec![Change::ApplyDataset(Box::new(copy))]).await;
+    let count = "SELECT count(*) FROM sandbox_ann.copy";
+    assert_eq!(world.ask_as(ann(None), count).await.unwrap(), "0");
+    for other in ["province = '42'", "province = '33' AND income > 0"] {
+        world.commit(vec![rows(other)]).await;
+        let hidden = world.ask_as(ann(None), count).await.unwrap_err();
+        assert_eq!(hidden.class(), ErrorClass::NotFound, "{other}: {hidden}");
+    }
+    world.commit(vec![rows("province = '33'")]).await;
+    assert_eq!(world.ask_as(ann(None), count).await.unwrap(), "0");
+    world.commit(vec![Change::RemovePolicy(NAME.parse().unwrap())]).await;
+    assert_eq!(world.ask_as(ann(None), count).await.unwrap(), "0", "it is seen as a whole now");
 }
