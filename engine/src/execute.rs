@@ -271,15 +271,6 @@ impl ResultStream {
         self.query_id
     }
 
-    /// Nothing comes until the query's time is over.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<RecordBatch>>> {
-        if self.timer.as_mut().poll(cx).is_ready() {
-            let limit = self.limit;
-            return Poll::Ready(self.end(Err(EngineError::Timeout { what: "the query", limit })));
-        }
-        Poll::Pending
-    }
-
     fn end(&mut self, result: Result<()>) -> Option<Result<RecordBatch>> {
         self.task = None;
         self.stop = None;
@@ -330,6 +321,10 @@ impl Stream for ResultStream {
             }
             Poll::Pending => {}
         }
-        self.poll_timer(cx)
+        if self.timer.as_mut().poll(cx).is_ready() {
+            let limit = self.limit;
+            return Poll::Ready(self.end(Err(EngineError::Timeout { what: "the query", limit })));
+        }
+        Poll::Pending
     }
 }

@@ -3,7 +3,8 @@
 //! Permits widen each other (OR), layers narrow (AND). It decides; `rules` makes tables of it.
 
 use basin_catalog::{
-    DatasetPolicy, DatasetState, Grant, GrantId, Item, ItemName, Mask, MinimumCell, RowFilter, Share,
+    DatasetPolicy, DatasetState, Grant, GrantId, Item, ItemName, Mask, MinimumCell, OpenType, RowFilter,
+    Share,
 };
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,7 +164,6 @@ impl Limits {
 
 /// Tells whether a dataset is shared with a principal without any grant.
 pub(super) fn is_shared(state: &DatasetState, policy: Option<&DatasetPolicy>, has_agency: bool) -> bool {
-    use basin_catalog::OpenType;
     if policy.is_some_and(|policy| policy.grants_only) {
         return false;
     }

@@ -30,20 +30,20 @@ impl BarrierExec {
     pub(super) fn new(input: Arc<dyn ExecutionPlan>, rows: Option<usize>) -> Self {
         let mut statistics = Statistics::new_unknown(&input.schema());
         statistics.num_rows = rows.map_or(Precision::Absent, Precision::Inexact);
-        let properties = Arc::new(properties(&input));
+        let properties = properties(&input, input.schema());
         Self { input, properties, statistics: Arc::new(statistics) }
     }
 }
 
 /// Partitions as they are below; no order, no constants, no equal columns.
-fn properties(input: &Arc<dyn ExecutionPlan>) -> PlanProperties {
+pub(super) fn properties(input: &Arc<dyn ExecutionPlan>, schema: SchemaRef) -> Arc<PlanProperties> {
     let partitions = input.output_partitioning().partition_count();
-    PlanProperties::new(
-        EquivalenceProperties::new(input.schema()),
+    Arc::new(PlanProperties::new(
+        EquivalenceProperties::new(schema),
         Partitioning::UnknownPartitioning(partitions),
         input.pipeline_behavior(),
         input.boundedness(),
-    )
+    ))
 }
 
 impl DisplayAs for BarrierExec {
@@ -87,7 +87,7 @@ impl ExecutionPlan for BarrierExec {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match (children.pop(), children.is_empty()) {
             (Some(input), true) => {
-                let properties = Arc::new(properties(&input));
+                let properties = properties(&input, input.schema());
                 Ok(Arc::new(Self { input, properties, statistics: Arc::clone(&self.statistics) }))
             }
             _ => internal_err!("a barrier has one input"),

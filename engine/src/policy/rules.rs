@@ -10,7 +10,7 @@ use super::safe::is_safe;
 use super::view::View;
 use super::visible::VisibleCounts;
 use crate::error::{EngineError, Result};
-use crate::table::{VersionTable, views_inside};
+use crate::table::VersionTable;
 use basin_catalog::{ItemRole, Mask, MinimumCell, RowFilter};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::Session;
@@ -35,7 +35,7 @@ pub(super) const UNIT: &str = "__unit";
 pub(super) const PRESENT: &str = "__present";
 
 /// How a limited view is scanned.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Rules {
     limits: Limits,
     asker: Asker,
@@ -71,7 +71,7 @@ impl Rules {
         counts: &Arc<VisibleCounts>,
     ) -> Option<Self> {
         let limits = view.access().limits()?.clone();
-        let raw = views_inside(&view.full().arrow_schema());
+        let raw = view.raw_schema();
         let mut columns = Vec::new();
         let mut fields = Vec::new();
         for (at, (item, field)) in view.full().items.iter().zip(raw.fields()).enumerate() {
@@ -122,16 +122,7 @@ impl Rules {
         fields.push(self.raw.field(unit).clone().with_name(UNIT).with_nullable(true));
         fields.push(Field::new(PRESENT, DataType::Boolean, false));
         let columns = self.columns.iter().copied().chain([Shown::Unit(unit), Shown::Present]).collect();
-        Ok(Self {
-            limits: self.limits.clone(),
-            asker: self.asker.clone(),
-            key: self.key,
-            raw: Arc::clone(&self.raw),
-            columns,
-            schema: Arc::new(Schema::new(fields)),
-            counts: Arc::clone(&self.counts),
-            made: Arc::clone(&self.made),
-        })
+        Ok(Self { columns, schema: Arc::new(Schema::new(fields)), ..self.clone() })
     }
 
     /// Returns the minimum cell, if one holds: rows are not shown then.

@@ -16,8 +16,24 @@ pub(super) fn is_safe(expr: &Expr, type_of: &dyn Fn(&Column) -> Option<DataType>
     match expr {
         Expr::Column(column) => type_of(column).is_some(),
         Expr::Literal(..) | Expr::Placeholder(_) => true,
-        Expr::Alias(alias) => safe(&alias.expr),
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => compares(*op) && safe(left) && safe(right),
+        // A pattern that comes from rows could be a costly one.
+        Expr::Like(Like { expr, pattern, .. }) => {
+            safe(expr) && matches!(pattern.as_ref(), Expr::Literal(..) | Expr::Placeholder(_))
+        }
+        Expr::Cast(cast) => {
+            let from = cast_from(&cast.expr, type_of);
+            from.is_some_and(|from| cannot_fail(&from, cast.field.data_type())) && safe(&cast.expr)
+        }
+        other => parts(other).is_some_and(|parts| parts.into_iter().all(safe)),
+    }
+}
+
+/// The parts of a comparison, a test, a list or a choice, which can't fail unless one of its parts does; none when an
+/// expression is anything else.
+pub(super) fn parts(expr: &Expr) -> Option<Vec<&Expr>> {
+    match expr {
+        Expr::Alias(alias) => Some(vec![&alias.expr]),
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => compares(*op).then(|| vec![left.as_ref(), right]),
         Expr::Not(inner)
         | Expr::IsNull(inner)
         | Expr::IsNotNull(inner)
@@ -26,22 +42,14 @@ pub(super) fn is_safe(expr: &Expr, type_of: &dyn Fn(&Column) -> Option<DataType>
         | Expr::IsUnknown(inner)
         | Expr::IsNotTrue(inner)
         | Expr::IsNotFalse(inner)
-        | Expr::IsNotUnknown(inner) => safe(inner),
-        Expr::Between(Between { expr, low, high, .. }) => safe(expr) && safe(low) && safe(high),
-        Expr::InList(InList { expr, list, .. }) => safe(expr) && list.iter().all(safe),
-        // A pattern that comes from rows could be a costly one.
-        Expr::Like(Like { expr, pattern, .. }) => {
-            safe(expr) && matches!(pattern.as_ref(), Expr::Literal(..) | Expr::Placeholder(_))
-        }
+        | Expr::IsNotUnknown(inner) => Some(vec![inner]),
+        Expr::Between(Between { expr, low, high, .. }) => Some(vec![expr, low, high]),
+        Expr::InList(InList { expr, list, .. }) => Some(std::iter::once(expr.as_ref()).chain(list).collect()),
         Expr::Case(Case { expr, when_then_expr, else_expr }) => {
             let branches = when_then_expr.iter().flat_map(|(when, then)| [when, then]);
-            expr.iter().chain(branches).chain(else_expr).all(|part| safe(part))
+            Some(expr.iter().chain(branches).chain(else_expr).map(AsRef::as_ref).collect())
         }
-        Expr::Cast(cast) => {
-            let from = cast_from(&cast.expr, type_of);
-            from.is_some_and(|from| cannot_fail(&from, cast.field.data_type())) && safe(&cast.expr)
-        }
-        _ => false,
+        _ => None,
     }
 }
 
@@ -93,7 +101,7 @@ fn digits(whole: &DataType) -> i16 {
 }
 
 /// Tells whether an operator compares values or combines comparisons.
-pub(super) fn compares(op: Operator) -> bool {
+fn compares(op: Operator) -> bool {
     use Operator::{And, Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq, Or};
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | And | Or | IsDistinctFrom | IsNotDistinctFrom)
 }

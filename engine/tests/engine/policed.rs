@@ -1,10 +1,9 @@
 //! A dataset of people under every kind of limit, for the tests of policy.
 
-use crate::support::{World, health, statistics, text};
+use crate::support::{World, health, statistics};
 use basin_catalog::{
-    Change, DatasetDefinition, DatasetName, DatasetPolicy, DatasetVersion, Grade, Grant, GrantId, Grantee,
-    Item, ItemRole, Layout, LocalText, Mask, MinimumCell, Principal, Publication, RowFilter, Share, Store,
-    Terms,
+    Change, DatasetDefinition, DatasetName, DatasetPolicy, DatasetVersion, Grant, GrantId, Grantee, Item,
+    ItemRole, Layout, Mask, MinimumCell, Principal, Publication, RowFilter, Share, Store, Terms,
 };
 use chrono::Utc;
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -43,19 +42,7 @@ pub(crate) const PEOPLE: [Person; 18] = [
 pub(crate) const NAME: &str = "health.people";
 
 fn item(name: &str, r#type: &str, role: ItemRole) -> Item {
-    Item {
-        name: name.parse().unwrap(),
-        label: text(name),
-        description: LocalText::default(),
-        r#type: r#type.parse().unwrap(),
-        unit: None,
-        nullable: true,
-        role,
-        grade: Grade::default(),
-        code_list: None,
-        missing: BTreeMap::new(),
-        mask: None,
-    }
+    Item { role, ..crate::support::item(name, r#type, true) }
 }
 
 pub(crate) fn definition(share: Share) -> DatasetDefinition {

@@ -77,7 +77,7 @@ pub(crate) fn account(name: &str, agency: Option<OrganisationCode>, roles: &[&st
     }
 }
 
-fn item(name: &str, r#type: &str, nullable: bool) -> Item {
+pub(crate) fn item(name: &str, r#type: &str, nullable: bool) -> Item {
     Item {
         name: name.parse().unwrap(),
         label: text(name),

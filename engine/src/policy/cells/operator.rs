@@ -1,5 +1,6 @@
 //! Operator: takes the measures of small groups away while rows pass, and counts the cells that it took.
 
+use super::super::barrier::properties;
 use super::complement::{Additive, Group, Status, protect};
 use super::node::{Measure, WithheldNode};
 use basin_catalog::MinimumCell;
@@ -14,12 +15,11 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
-use datafusion::physical_expr::{Distribution, EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_expr::{Distribution, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
-    SendableRecordBatchStream,
+    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream,
 };
 use futures::{StreamExt, TryStreamExt};
 use std::collections::HashMap;
@@ -70,18 +70,8 @@ impl WithheldExec {
             margins: node.margins,
             schema: SchemaRef::clone(node.schema().inner()),
         };
-        Self { properties: properties(&input, &plan), input, plan }
+        Self { properties: properties(&input, SchemaRef::clone(&plan.schema)), input, plan }
     }
-}
-
-fn properties(input: &Arc<dyn ExecutionPlan>, plan: &Plan) -> Arc<PlanProperties> {
-    let partitions = input.output_partitioning().partition_count();
-    Arc::new(PlanProperties::new(
-        EquivalenceProperties::new(SchemaRef::clone(&plan.schema)),
-        Partitioning::UnknownPartitioning(partitions),
-        input.pipeline_behavior(),
-        input.boundedness(),
-    ))
 }
 
 impl DisplayAs for WithheldExec {
@@ -131,7 +121,11 @@ impl ExecutionPlan for WithheldExec {
         match (children.pop(), children.is_empty()) {
             (Some(input), true) => {
                 let plan = self.plan.clone();
-                Ok(Arc::new(Self { properties: properties(&input, &plan), input, plan }))
+                Ok(Arc::new(Self {
+                    properties: properties(&input, SchemaRef::clone(&plan.schema)),
+                    input,
+                    plan,
+                }))
             }
             _ => internal_err!("groups that are withheld have one input"),
         }

@@ -1,12 +1,11 @@
 //! Origin: what a column of rows that may be counted only is, and so what may be done with it.
 
-use super::super::safe::{cannot_fail, compares};
+use super::super::safe::{cannot_fail, parts};
 use crate::error::EngineError;
 use basin_catalog::{DatasetName, ItemRole, MinimumCell};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema};
-use datafusion::logical_expr::expr::{Case, InList};
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, Like, Operator};
+use datafusion::logical_expr::{BinaryExpr, Expr, Like, Operator};
 
 /// What a column is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,26 +126,10 @@ impl Raw {
         match expr {
             Expr::Column(column) => self.column(column, schema).groups(),
             Expr::OuterReferenceColumn(..) => true,
-            Expr::Alias(alias) => groups(&alias.expr),
-            Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-                (compares(*op) || *op == Operator::StringConcat) && groups(left) && groups(right)
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::StringConcat, right }) => {
+                groups(left) && groups(right)
             }
-            Expr::Not(inner)
-            | Expr::IsNull(inner)
-            | Expr::IsNotNull(inner)
-            | Expr::IsTrue(inner)
-            | Expr::IsFalse(inner)
-            | Expr::IsUnknown(inner)
-            | Expr::IsNotTrue(inner)
-            | Expr::IsNotFalse(inner)
-            | Expr::IsNotUnknown(inner) => groups(inner),
-            Expr::Between(Between { expr, low, high, .. }) => groups(expr) && groups(low) && groups(high),
-            Expr::InList(InList { expr, list, .. }) => groups(expr) && list.iter().all(groups),
             Expr::Like(Like { expr, pattern, .. }) => groups(expr) && is_constant(pattern),
-            Expr::Case(Case { expr, when_then_expr, else_expr }) => {
-                let branches = when_then_expr.iter().flat_map(|(when, then)| [when, then]);
-                expr.iter().chain(branches).chain(else_expr).all(|part| groups(part))
-            }
             Expr::Cast(cast) => {
                 let from = type_of(&cast.expr, schema);
                 groups(&cast.expr) && from.is_some_and(|from| shows_as(&from, cast.field.data_type()))
@@ -158,7 +141,7 @@ impl Raw {
             Expr::InSubquery(query) => groups(&query.expr) && query.subquery.outer_ref_columns.is_empty(),
             Expr::ScalarSubquery(query) => query.outer_ref_columns.is_empty(),
             Expr::Exists(query) => query.subquery.outer_ref_columns.is_empty(),
-            _ => false,
+            other => parts(other).is_some_and(|parts| parts.into_iter().all(groups)),
         }
     }
 }
