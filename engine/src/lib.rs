@@ -14,6 +14,7 @@
 //! | `execute` | nothing: it runs |
 //! | `progress` | nothing: it shows how far a query is |
 //! | `audit` | what is remembered |
+//! | `hot` | nothing: columns of files in memory |
 //! | `table` | nothing: a dataset version as a Parquet scan |
 //! | `system` | nothing: catalog facts as tables |
 //! | `session` | how DataFusion is set up |
@@ -27,6 +28,7 @@ mod config;
 mod engine;
 mod error;
 mod execute;
+mod hot;
 mod output;
 mod plan;
 mod policy;

@@ -4,6 +4,7 @@
 mod audit;
 mod cells;
 mod demands;
+mod hot;
 mod limits;
 mod lineage;
 mod parameters;
