@@ -19,6 +19,9 @@ const SLACK: usize = 2;
 /// Bytes of a key and of the index, for each chunk.
 const ENTRY_BYTES: u64 = 256;
 
+/// Chunks of which it is remembered how much was asked for.
+const REMEMBERED: usize = 1 << 16;
+
 /// Which chunk.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct ChunkKey {
@@ -110,6 +113,8 @@ impl Weighter<ChunkKey, Arc<Chunk>> for Bytes {
 #[derive(Debug)]
 pub(crate) struct HotColumns {
     chunks: Cache<ChunkKey, Arc<Chunk>, Bytes>,
+    /// Blocks of the chunks that are not kept which were asked for so far.
+    asked: Cache<ChunkKey, usize>,
     capacity: u64,
 }
 
@@ -118,8 +123,13 @@ impl HotColumns {
     pub(crate) fn of(capacity: usize) -> Option<Arc<Self>> {
         let capacity = capacity as u64;
         let chunks = usize::try_from(capacity / TYPICAL_CHUNK_BYTES).unwrap_or(usize::MAX).max(64);
-        (capacity > 0)
-            .then(|| Arc::new(Self { chunks: Cache::with_weighter(chunks, capacity, Bytes), capacity }))
+        (capacity > 0).then(|| {
+            Arc::new(Self {
+                chunks: Cache::with_weighter(chunks, capacity, Bytes),
+                asked: Cache::new(REMEMBERED),
+                capacity,
+            })
+        })
     }
 
     /// The most bytes that a scan may decode at once to keep them: more would drive out what it just kept.
@@ -130,6 +140,13 @@ impl HotColumns {
     /// Returns a chunk that is kept.
     pub(super) fn get(&self, key: &ChunkKey) -> Option<Arc<Chunk>> {
         self.chunks.get(key)
+    }
+
+    /// Counts that blocks of a chunk are asked for that is not kept; returns how many were, now included.
+    pub(super) fn ask(&self, key: &ChunkKey, blocks: usize) -> usize {
+        let total = self.asked.get(key).unwrap_or_default().saturating_add(blocks);
+        self.asked.insert(key.clone(), total);
+        total
     }
 
     /// Keeps a chunk.

@@ -116,7 +116,9 @@ async fn hot_groups(recipe: &Arc<Recipe>, file: &PartitionedFile) -> Result<Opti
             GroupRows::new(Arc::clone(&opened), Arc::clone(&output), index, access)
         })
         .collect();
-    let to_fill = groups.iter().map(GroupRows::bytes_to_fill).sum::<Option<u64>>();
+    // Each of them, so that each is counted.
+    let to_fill: Vec<_> = groups.iter().map(GroupRows::bytes_to_fill).collect();
+    let to_fill = to_fill.into_iter().sum::<Option<u64>>();
     Ok(to_fill.is_some_and(|bytes| bytes <= recipe.columns.largest_fill()).then_some(groups))
 }
 
@@ -201,16 +203,12 @@ impl OpenedFile {
         ChunkKey { file: Arc::clone(&self.path), group, column }
     }
 
-    /// Bytes, decoded, of the columns of a row group that are not kept.
-    pub(super) fn missing_bytes(&self, group: usize, roots: &[usize]) -> u64 {
+    /// About the bytes, decoded, of a column of a row group.
+    pub(super) fn decoded_bytes(&self, group: usize, root: usize) -> u64 {
         let Some(metadata) = self.groups().get(group) else { return 0 };
         let schema = self.footer.parquet_schema();
-        let missing = |root: usize| self.recipe.columns.get(&self.key(group, root)).is_none();
-        let bytes = |root: usize| -> u64 {
-            let leaves = (0..metadata.num_columns()).filter(|leaf| schema.get_column_root_idx(*leaf) == root);
-            leaves.map(|leaf| metadata.column(leaf).uncompressed_size().unsigned_abs()).sum()
-        };
-        roots.iter().filter(|root| missing(**root)).map(|root| bytes(*root)).sum()
+        let leaves = (0..metadata.num_columns()).filter(|leaf| schema.get_column_root_idx(*leaf) == root);
+        leaves.map(|leaf| metadata.column(leaf).uncompressed_size().unsigned_abs()).sum()
     }
 
     /// Drops the row groups, and with `pages` the rows in them, that can't match what the predicate says now.

@@ -144,13 +144,17 @@ impl GroupRows {
         Self { opened, output, group, wanted, from_memory, decoded }
     }
 
-    /// Bytes, decoded, of the columns that are not kept; `None` when so few rows are wanted that decoding all of them
-    /// to keep them would be a loss.
+    /// Bytes, decoded, of the columns that are not kept; `None` while too few of their rows were ever asked for: decoding
+    /// them whole pays once their parts, one query after the other, would have cost as much.
     pub(super) fn bytes_to_fill(&self) -> Option<u64> {
-        let bytes = self.opened.missing_bytes(self.group, self.output.roots());
         let rows = self.opened.groups().get(self.group).map_or(0, |group| group.num_rows().unsigned_abs());
         let all = usize::try_from(rows).unwrap_or(usize::MAX).div_ceil(BLOCK_ROWS);
-        (bytes == 0 || self.wanted.len() * 2 >= all).then_some(bytes)
+        let columns = &self.opened.recipe.columns;
+        let keys = self.output.roots().iter().map(|root| self.opened.key(self.group, *root));
+        let missing: Vec<_> = keys.filter(|key| columns.get(key).is_none()).collect();
+        let asked = missing.iter().map(|key| columns.ask(key, self.wanted.len())).min();
+        let pays = asked.is_none_or(|blocks| blocks * 2 >= all);
+        pays.then(|| missing.iter().map(|key| self.opened.decoded_bytes(self.group, key.column)).sum())
     }
 
     /// What is known now, since other operators tell more while the scan runs.

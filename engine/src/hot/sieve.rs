@@ -1,7 +1,8 @@
 //! Sieve: drops the rows that a join or a top-k above already knows not to need, before any other operator sees them.
 //!
-//! What such a filter is worth depends on the data: each one is tried on some blocks, left out while it keeps most
-//! rows, and tried again later, since it may change while the scan runs.
+//! Until an operator has said all, its filter lets all rows through or is a cheap bound, and is applied to every block.
+//! What it is worth from then on depends on the data: it is tried on some blocks, left out while it keeps most rows, and
+//! tried again later.
 
 use datafusion::arrow::array::{Array, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::filter_record_batch;
@@ -12,7 +13,7 @@ use datafusion::physical_expr::expressions::DynamicFilterTracking;
 use datafusion::physical_expr::utils::{collect_columns, conjunction, reassign_expr_columns};
 use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Blocks on which a filter is tried, of each [`ROUND`] blocks.
 const TRIAL: u64 = 4;
@@ -35,12 +36,24 @@ impl Judges {
 /// How many rows a filter kept lately.
 #[derive(Debug, Default)]
 struct Judge {
+    /// Whether the filter has its last form.
+    settled: AtomicBool,
     blocks: AtomicU64,
     seen: AtomicU64,
     kept: AtomicU64,
 }
 
 impl Judge {
+    /// Tells whether a filter has its last form, from which on it is judged.
+    fn is_settled(&self, filter: &Arc<dyn PhysicalExpr>) -> bool {
+        if self.settled.load(Ordering::Relaxed) {
+            return true;
+        }
+        let settled = !matches!(DynamicFilterTracking::classify(filter), DynamicFilterTracking::Watching(_));
+        self.settled.store(settled, Ordering::Relaxed);
+        settled
+    }
+
     /// Tells whether to apply the filter to the next block.
     fn wants(&self) -> bool {
         let block = self.blocks.fetch_add(1, Ordering::Relaxed) % ROUND;
@@ -93,7 +106,13 @@ impl Sieve {
 
     /// Returns the rows that may be needed.
     pub(super) fn apply(&self, block: RecordBatch) -> Result<RecordBatch> {
-        let wanted: Vec<_> = self.moving.iter().filter(|(_, judge)| judge.wants()).collect();
+        let mut wanted = Vec::with_capacity(self.moving.len());
+        for (condition, judge) in &self.moving {
+            let settled = judge.is_settled(condition);
+            if !settled || judge.wants() {
+                wanted.push((condition, settled.then_some(judge)));
+            }
+        }
         if wanted.is_empty() {
             return Ok(block);
         }
@@ -107,7 +126,9 @@ impl Sieve {
                 break;
             }
             rows = kept(condition, rows)?;
-            judge.saw(before, rows.num_rows());
+            if let Some(judge) = judge {
+                judge.saw(before, rows.num_rows());
+            }
         }
         Ok(rows)
     }

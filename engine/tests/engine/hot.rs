@@ -89,3 +89,15 @@ async fn what_is_hot_is_not_read_again() {
     assert!(cold.ask(colder).await.is_err(), "damaged files were read");
     assert!(hot.ask("SELECT count(DISTINCT day) FROM health.city").await.is_err(), "a column nobody read");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_that_are_asked_for_again_and_again_become_hot() {
+    let question = "SELECT sum(confirmed) FROM health.city WHERE day = DATE '2019-05-02' AND confirmed > 0";
+    let hot = world(64 << 20).await;
+    let expected = hot.ask(question).await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(hot.ask(question).await.unwrap(), expected);
+    }
+    damage(&hot);
+    assert_eq!(hot.ask(question).await.unwrap(), expected);
+}
