@@ -31,7 +31,7 @@ class DuckDb:
             self.database.execute(f"CREATE {kind} {schema}.{name} AS SELECT * FROM '{folder}/*.parquet'")
 
     def run(self, sql):
-        return self.database.execute(sql).to_arrow_table()
+        return self.database.sql(sql).to_arrow_table()
 
 
 class DataFusion:

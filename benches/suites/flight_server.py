@@ -1,7 +1,7 @@
 """A plain Flight server of pyarrow (Arrow's C++ one): one table, no SQL. Started by the suites; prints `ready PORT`.
 
-A ticket is `COLUMNS;PART/PARTS` with the columns separated by commas, empty for all. GetFlightInfo gives a ticket for one row,
-whatever it is asked, so that any Flight SQL client can be timed on it.
+A ticket is `COLUMNS;PART/PARTS` with the columns separated by commas, empty for all. GetFlightInfo gives a ticket for one row
+for any statement, so that a Flight SQL client can be timed on it.
 """
 
 import argparse
@@ -22,6 +22,8 @@ class Plain(flight.FlightServerBase):
         self.table = self.source.to_table() if memory and files else None
 
     def get_flight_info(self, context, descriptor):
+        if b"CommandStatementQuery" not in (descriptor.command or b""):
+            raise NotImplementedError("this server knows statements only")
         ticket = flight.FlightEndpoint(flight.Ticket(b"one"), [])
         return flight.FlightInfo(ONE.schema, descriptor, [ticket], -1, -1)
 
