@@ -8,6 +8,7 @@ mod audit;
 mod bad_commands;
 mod bad_files;
 mod bad_requests;
+mod bench;
 mod china_facts;
 mod client;
 mod concurrency;

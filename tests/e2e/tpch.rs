@@ -1,25 +1,16 @@
 //! TPC-H at scale factor 0.1, pooled like any dataset and queried through Flight: all 22 answers are right.
 //!
-//! The two large tables are delivered as Parquet, the rest as CSV. The expected answers
+//! `basin bench load` delivers the two large tables as Parquet and the rest as CSV. The expected answers
 //! (`tpch/answers`) are DuckDB's, made by the script beside them.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use arrow::array::RecordBatchReader;
-use parquet::arrow::ArrowWriter;
-use tpchgen::csv::{CustomerCsv, NationCsv, PartCsv, PartSuppCsv, RegionCsv, SupplierCsv};
-use tpchgen::generators::{
-    CustomerGenerator, LineItemGenerator, NationGenerator, OrderGenerator, PartGenerator, PartSuppGenerator,
-    RegionGenerator, SupplierGenerator,
-};
-use tpchgen_arrow::{LineItemArrow, OrderArrow};
 
 use crate::client::{login, rows};
 use crate::program::{Server, run};
-use crate::store::{PASSWORD, PROVIDER, USER, with_provider};
+use crate::store::{PASSWORD, USER, with_provider};
 
 const SCALE: f64 = 0.1;
 /// Averages and quotients are decimals of few digits here and floats in the expected answers.
@@ -27,66 +18,9 @@ const ABSOLUTE: f64 = 1e-4;
 /// Sums are exact; this is what a float loses of their digits.
 const RELATIVE: f64 = 1e-13;
 
-macro_rules! write_csv {
-    ($folder:expr, $scale:expr, $name:literal, $generator:ident, $csv:ident) => {{
-        let file = $folder.join(concat!($name, ".csv"));
-        let mut out = BufWriter::new(File::create(&file)?);
-        writeln!(out, "{}", $csv::header())?;
-        for row in $generator::new($scale, 1, 1).iter() {
-            writeln!(out, "{}", $csv::new(row))?;
-        }
-        out.flush()?;
-        file
-    }};
-}
-
-fn write_parquet(file: PathBuf, batches: impl RecordBatchReader) -> Result<PathBuf> {
-    let mut writer = ArrowWriter::try_new(File::create(&file)?, batches.schema(), None)?;
-    for batch in batches {
-        writer.write(&batch?)?;
-    }
-    writer.close()?;
-    Ok(file)
-}
-
-/// Writes the eight tables; gives their names and files.
-fn generate(folder: &Path, scale: f64) -> Result<Vec<(&'static str, PathBuf)>> {
-    let orders = OrderArrow::new(OrderGenerator::new(scale, 1, 1));
-    let lines = LineItemArrow::new(LineItemGenerator::new(scale, 1, 1));
-    Ok(vec![
-        ("region", write_csv!(folder, scale, "region", RegionGenerator, RegionCsv)),
-        ("nation", write_csv!(folder, scale, "nation", NationGenerator, NationCsv)),
-        ("supplier", write_csv!(folder, scale, "supplier", SupplierGenerator, SupplierCsv)),
-        ("part", write_csv!(folder, scale, "part", PartGenerator, PartCsv)),
-        ("partsupp", write_csv!(folder, scale, "partsupp", PartSuppGenerator, PartSuppCsv)),
-        ("customer", write_csv!(folder, scale, "customer", CustomerGenerator, CustomerCsv)),
-        ("orders", write_parquet(folder.join("orders.parquet"), orders)?),
-        ("lineitem", write_parquet(folder.join("lineitem.parquet"), lines)?),
-    ])
-}
-
 /// Pools the eight tables at a scale factor.
 pub(crate) fn pool_tables(store: &Path, scale: f64) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tpch/manifests");
-    for (table, file) in generate(folder.path(), scale)? {
-        let manifest = manifests.join(format!("tpch.{table}.toml"));
-        run(store, ["dataset".as_ref(), "apply".as_ref(), manifest.as_os_str()])?.success()?;
-        let dataset = format!("tpch.{table}");
-        run(
-            store,
-            [
-                "pool".as_ref(),
-                dataset.as_ref(),
-                file.as_os_str(),
-                "--provider".as_ref(),
-                PROVIDER.as_ref(),
-                "--memory".as_ref(),
-                "2GiB".as_ref(),
-            ],
-        )?
-        .success()?;
-    }
+    run(store, ["bench", "load", "--scale", &scale.to_string(), "--memory", "2GiB"])?.success()?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! do the work and prints what came of it; it holds no rule of its own about data or access.
 
 mod audit;
+mod bench;
 mod dataset;
 mod demand;
 mod demo;
@@ -13,6 +14,7 @@ mod logging;
 mod moment;
 mod org;
 mod output;
+mod own_user;
 mod password;
 mod policy;
 mod pool;
@@ -85,6 +87,9 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Run SQL: one statement, a script from stdin, or interactively
     Sql(sql::SqlArgs),
+    /// Measure: pool TPC-H, and ask its queries with many clients
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Build the example store, serve it, and show what can be asked
     Demo(demo::DemoArgs),
 }
@@ -129,6 +134,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Pool(args) => signals::interruptible(pool::run(&session, args)).await,
         Command::Serve(args) => serve::run(&session, args).await,
         Command::Sql(args) => sql::run(&session, args).await,
+        Command::Bench(command) => signals::interruptible(bench::run(&session, command)).await,
         Command::Demo(args) => demo::run(&session, args).await,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use basin_catalog::{Catalog, Change, Digest, ErrorClass, Role, RoleName, Snapshot, Store, User, UserName};
+use basin_catalog::{Catalog, Change, Role, RoleName, Snapshot, Store, User, UserName};
 use basin_datasets::{Pack, PoolReport, PoolRequest};
 use chrono::Utc;
 
@@ -10,6 +10,7 @@ use super::ANALYST;
 use crate::commands::dataset::{Outcome, outcome};
 use crate::commands::error::{CommandError, Result};
 use crate::commands::output::{grouped, print};
+use crate::commands::own_user;
 use crate::commands::password::long_enough;
 use crate::commands::pool::cores;
 use crate::commands::pooling_bar::pool_with_bar;
@@ -40,7 +41,7 @@ pub(super) async fn store(session: &Session, password: Option<String>) -> Result
     pool_all(&catalog, &pack).await?;
     let password = match password {
         Some(password) => password,
-        None => password_of(&catalog).await?,
+        None => own_user::password(&catalog, ANALYST).await?,
     };
     analyst(&catalog, &password).await?;
     Ok(Prepared { catalog, password })
@@ -126,21 +127,13 @@ fn summary(report: &PoolReport) -> String {
     text
 }
 
-/// A password that only this store can know, and that is the same at every start: the store's
-/// random key, hashed. Nothing about the key can be learnt from it.
-async fn password_of(catalog: &Catalog) -> Result<String> {
-    let key = catalog.seal_key().await?;
-    let seed = [key.as_slice(), b"password of the demo's analyst"].concat();
-    Ok(Digest::of(&seed).as_hex().chars().take(20).collect())
-}
-
 /// Makes the user, or gives it the password, unless it has it.
 async fn analyst(catalog: &Catalog, password: &str) -> Result<()> {
     let name: UserName = ANALYST.parse()?;
     let snapshot = catalog.latest().await?;
     let known = snapshot.users().get(&name).map(|user| user.as_ref().clone());
     if let Some(user) = &known
-        && has_password(user.clone(), password.to_owned()).await?
+        && own_user::has_password(user.clone(), password.to_owned()).await?
     {
         return Ok(());
     }
@@ -153,10 +146,4 @@ async fn analyst(catalog: &Catalog, password: &str) -> Result<()> {
     let role = Role { name: RoleName::sandbox(), description: "Keeps workings of its own.".to_owned() };
     catalog.commit(&snapshot, AUTHOR, vec![Change::PutRole(role), Change::PutUser(user)]).await?;
     Ok(())
-}
-
-async fn has_password(user: User, password: String) -> Result<bool> {
-    tokio::task::spawn_blocking(move || user.password.is_some_and(|hash| hash.verify(&password)))
-        .await
-        .map_err(|_| CommandError::refused(ErrorClass::Internal, "checking the password failed"))
 }
