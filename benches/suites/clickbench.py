@@ -1,9 +1,0 @@
-"""To come."""
-
-
-def options(parser):
-    pass
-
-
-def run(arguments):
-    pass
