@@ -18,12 +18,11 @@ use basin_catalog::{
     Catalog, Change, DatasetName, DatasetState, Digest, ErrorClass, OrganisationCode, UserName,
 };
 use futures::{Stream, StreamExt};
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 pub use define::SandboxColumn;
 
-use crate::table::{FileSpec, TableFile, TableWriter, stored_schema, to_stored};
+use crate::table::{FileSpec, TableFile, TableWriter, to_stored};
 use crate::{DatasetsError, Result};
 use fit::Fit;
 
@@ -91,15 +90,7 @@ pub async fn write<E: From<DatasetsError>>(
         }
     };
     let items = definition.arrow_schema();
-    let spec = FileSpec {
-        store: catalog.store().objects(),
-        runtime: Handle::current(),
-        folder: catalog.store().data_path(&write.name),
-        schema: stored_schema(&items),
-        partition: Vec::new(),
-        sort: Vec::new(),
-        bloom: Vec::new(),
-    };
+    let spec = FileSpec::of_dataset(catalog, &definition, Vec::new());
     let columns = match &write.mode {
         SandboxMode::Append { columns } => columns.clone(),
         SandboxMode::Create { .. } | SandboxMode::Rewrite { .. } => None,
