@@ -12,6 +12,7 @@ mod policed;
 mod policy;
 mod pruning;
 mod readonly;
+mod rollups;
 mod rows;
 mod select;
 mod substrait;
