@@ -303,8 +303,10 @@ impl Sales {
 }
 
 fn sorted(batches: &[RecordBatch]) -> Vec<String> {
-    let mut rows: Vec<String> = lines(batches).lines().map(ToOwned::to_owned).collect();
+    let mut rows: Vec<String> = lines(batches).split('\n').map(ToOwned::to_owned).collect();
     rows.sort();
+    let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    rows.push(format!("{count} rows"));
     rows
 }
 
@@ -328,7 +330,7 @@ const FILTERS: [&str; 11] = [
     "day >= DATE '1970-01-15'",
     "date_trunc('month', day) = TIMESTAMP '1970-02-01'",
     "extract(month FROM day) < 4",
-    "region IS DISTINCT FROM 'r2'",
+    "(region IS DISTINCT FROM 'r2')",
     "date_trunc('month', moment) >= TIMESTAMP '1970-02-01'",
     "kind > region",
     "units > 3",
