@@ -24,7 +24,7 @@ pub use define::SandboxColumn;
 
 use crate::table::{FileSpec, TableFile, TableWriter, to_stored};
 use crate::{DatasetsError, Result};
-use fit::Fit;
+pub(crate) use fit::Fit;
 
 /// Batches that wait for the writer.
 const WAITING_BATCHES: usize = 2;
@@ -142,7 +142,7 @@ fn check(write: &SandboxWrite, state: Option<&DatasetState>) -> Result<()> {
 }
 
 /// Writes all rows as files that nobody sees yet, on a thread of its own.
-async fn write_files<E: From<DatasetsError>>(
+pub(crate) async fn write_files<E: From<DatasetsError>>(
     spec: FileSpec,
     fit: Fit,
     rows: impl Stream<Item = std::result::Result<RecordBatch, E>> + Send,
@@ -183,7 +183,7 @@ async fn write_files<E: From<DatasetsError>>(
         let _ = send.send(complete).await;
     }
     std::mem::drop(send);
-    let written = writing.await.map_err(|_| DatasetsError::internal("writing a sandbox dataset panicked"));
+    let written = writing.await.map_err(|_| DatasetsError::internal("writing rows panicked"));
     match (failed, written) {
         (Some(error), _) => Err(error),
         (None, written) => match written?? {

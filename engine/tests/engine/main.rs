@@ -13,6 +13,7 @@ mod policed;
 mod policy;
 mod pruning;
 mod readonly;
+mod rollups;
 mod rows;
 mod select;
 mod substrait;
