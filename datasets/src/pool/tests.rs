@@ -1,4 +1,5 @@
 mod distinct;
+mod order;
 mod world;
 
 use std::collections::BTreeMap;

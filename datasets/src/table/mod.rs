@@ -29,6 +29,9 @@ pub(crate) use storage::{stored_schema, to_stored};
 pub(crate) use values::distinct_values;
 pub(crate) use writer::TableWriter;
 
+/// How files that Basin wrote are signed, before its version.
+const WRITER: &str = "basin ";
+
 /// One data file of a table version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TableFile {

@@ -1,8 +1,9 @@
 //! File: plans one file of a scan. Reads its footer, drops the row groups and blocks that can't match, and lets memory
 //! serve the rest; or hands the file to the Parquet scan when its columns are not those of the table, or too large to keep.
 
-use super::cache::{ChunkKey, HotColumns};
-use super::group::{GroupRows, Output};
+use super::cache::{BLOCK_ROWS, ChunkKey, HotColumns};
+use super::group::GroupRows;
+use super::output::Output;
 use super::sieve::{Judges, Sieve};
 use super::source::Leading;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
@@ -21,10 +22,9 @@ use datafusion::parquet::file::metadata::{PageIndexPolicy, RowGroupMetaData};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_expr::simplifier::PhysicalExprSimplifier;
-use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr_adapter::replace_columns_with_literals;
 use datafusion::physical_optimizer::pruning::{FilePruner, PruningPredicateBuilder};
-use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet};
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
 use datafusion_datasource::morsel::{Morsel, MorselPlan, MorselPlanner, Morselizer};
 use std::collections::HashMap;
 use std::fmt;
@@ -100,12 +100,17 @@ async fn hot_groups(recipe: &Arc<Recipe>, file: &PartitionedFile) -> Result<Opti
     let Some(footer) = footer(recipe, file).await? else { return Ok(None) };
     let Some(output) = Output::of(recipe, file, footer.schema())? else { return Ok(None) };
     let output = Arc::new(output);
+    let counter = |name| MetricBuilder::new(&recipe.metrics).counter(name, recipe.partition);
+    let path = file.object_meta.location.as_ref();
     let opened = Arc::new(OpenedFile {
+        pruned: ParquetFileMetrics::new(recipe.partition, path, &recipe.metrics),
+        hot: counter("hot_columns"),
+        decoded: counter("decoded_columns"),
         sieve: Sieve::of(predicate.as_ref(), &recipe.judges, output.inner())?,
         predicate,
         recipe: Arc::clone(recipe),
         file: file.clone(),
-        path: file.object_meta.location.as_ref().into(),
+        path: path.into(),
         footer,
     });
     let plan = opened.access(ParquetAccessPlan::new_all(opened.groups().len()), true);
@@ -180,12 +185,15 @@ impl Recipe {
 }
 
 /// A file whose footer is known.
-#[derive(Debug)]
 pub(super) struct OpenedFile {
     pub(super) recipe: Arc<Recipe>,
     pub(super) file: PartitionedFile,
     pub(super) footer: ArrowReaderMetadata,
     pub(super) sieve: Sieve,
+    /// Columns of row groups that came from memory, and those that did not.
+    pub(super) hot: Count,
+    pub(super) decoded: Count,
+    pruned: ParquetFileMetrics,
     predicate: Option<Arc<dyn PhysicalExpr>>,
     path: Arc<str>,
 }
@@ -193,6 +201,17 @@ pub(super) struct OpenedFile {
 impl OpenedFile {
     pub(super) fn groups(&self) -> &[RowGroupMetaData] {
         self.footer.metadata().row_groups()
+    }
+
+    /// The number of blocks of a row group.
+    pub(super) fn blocks(&self, group: usize) -> usize {
+        self.rows(group).div_ceil(BLOCK_ROWS)
+    }
+
+    /// The number of rows of a row group.
+    pub(super) fn rows(&self, group: usize) -> usize {
+        let rows = self.groups().get(group).map_or(0, |group| group.num_rows().unsigned_abs());
+        usize::try_from(rows).unwrap_or(usize::MAX)
     }
 
     pub(super) fn predicate(&self) -> Option<&Arc<dyn PhysicalExpr>> {
@@ -213,7 +232,6 @@ impl OpenedFile {
 
     /// Drops the row groups, and with `pages` the rows in them, that can't match what the predicate says now.
     pub(super) fn access(&self, plan: ParquetAccessPlan, pages: bool) -> ParquetAccessPlan {
-        let metrics = ParquetFileMetrics::new(self.recipe.partition, &self.path, &self.recipe.metrics);
         let schema: &SchemaRef = self.footer.schema();
         let mut groups = RowGroupAccessPlanFilter::new(plan);
         if let Some(range) = &self.file.range {
@@ -224,14 +242,14 @@ impl OpenedFile {
             PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(Arc::clone(predicate));
         let parquet = self.footer.parquet_schema();
         if let Some(pruning) = pruning {
-            groups.prune_by_statistics(schema, parquet, self.groups(), &pruning, &metrics);
+            groups.prune_by_statistics(schema, parquet, self.groups(), &pruning, &self.pruned);
         }
         let plan = groups.build();
         if !pages || plan.row_group_index_iter().next().is_none() {
             return plan;
         }
         let filter = PagePruningAccessPlanFilter::new(predicate, Arc::clone(schema));
-        filter.prune_plan_with_page_index(plan, schema, parquet, self.footer.metadata(), &metrics)
+        filter.prune_plan_with_page_index(plan, schema, parquet, self.footer.metadata(), &self.pruned)
     }
 
     /// The row groups with the wanted end of the leading column first.
@@ -256,10 +274,4 @@ impl OpenedFile {
         };
         (0..bounds.len()).map(|group| ScalarValue::try_from_array(&bounds, group).ok()).collect()
     }
-}
-
-/// The columns of the files, by name, that an expression needs.
-pub(super) fn file_columns(expression: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Vec<usize> {
-    let columns = collect_columns(expression);
-    columns.iter().filter_map(|column| schema.index_of(column.name()).ok()).collect()
 }

@@ -2,94 +2,22 @@
 //! once the row group was read to its end.
 
 use super::cache::{BLOCK_ROWS, Chunk};
-use super::file::{OpenedFile, Recipe, file_columns, partition_values};
-use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use super::file::OpenedFile;
+use super::output::Output;
+use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::arrow::compute::BatchCoalescer;
-use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::{Result, exec_err};
-use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::{ParquetAccessPlan, RowGroupAccess};
 use datafusion::parquet::arrow::arrow_reader::RowSelection;
 use datafusion::parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStream};
 use datafusion::parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::DynamicFilterTracking;
-use datafusion::physical_expr::utils::reassign_expr_columns;
-use datafusion::physical_expr_adapter::replace_columns_with_literals;
-use datafusion::physical_plan::metrics::{Count, MetricBuilder};
 use datafusion_datasource::morsel::Morsel;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
-
-/// What a scan gives of a file: expressions over some of its columns.
-#[derive(Debug)]
-pub(super) struct Output {
-    /// Columns of the file that are needed, by their place in it.
-    roots: Vec<usize>,
-    /// The same, as the expressions see them.
-    inner: SchemaRef,
-    expressions: Vec<Arc<dyn PhysicalExpr>>,
-    schema: SchemaRef,
-}
-
-impl Output {
-    /// `None` when the file's columns are not those of the table, or none is needed.
-    pub(super) fn of(recipe: &Recipe, file: &PartitionedFile, stored: &Schema) -> Result<Option<Self>> {
-        let schema = Arc::new(recipe.projection.project_schema(recipe.schema.table_schema())?);
-        let values = partition_values(recipe, file);
-        let expressions: Vec<Arc<dyn PhysicalExpr>> = recipe
-            .projection
-            .expr_iter()
-            .map(|expression| replace_columns_with_literals(expression, &values))
-            .collect::<Result<_>>()?;
-        let wanted = recipe.schema.file_schema();
-        let needed: BTreeSet<usize> =
-            expressions.iter().flat_map(|expression| file_columns(expression, wanted)).collect();
-        let mut roots = Vec::with_capacity(needed.len());
-        for field in needed.iter().filter_map(|column| wanted.fields().get(*column)) {
-            match stored.column_with_name(field.name()) {
-                Some((root, found)) if found.data_type() == field.data_type() => roots.push(root),
-                Some(_) | None => return Ok(None),
-            }
-        }
-        if roots.is_empty() {
-            return Ok(None);
-        }
-        // In the order of the file, which is the order in which its columns are decoded.
-        roots.sort_unstable();
-        let inner = Arc::new(stored.project(&roots)?);
-        let expressions = expressions
-            .into_iter()
-            .map(|expression| reassign_expr_columns(expression, &inner))
-            .collect::<Result<_>>()?;
-        Ok(Some(Self { roots, inner, expressions, schema }))
-    }
-
-    /// The columns of the file that are needed.
-    pub(super) fn roots(&self) -> &[usize] {
-        &self.roots
-    }
-
-    /// The same, as the expressions see them.
-    pub(super) fn inner(&self) -> &SchemaRef {
-        &self.inner
-    }
-
-    fn block(&self, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
-        Ok(RecordBatch::try_new(Arc::clone(&self.inner), columns)?)
-    }
-
-    fn batch(&self, inner: &RecordBatch) -> Result<RecordBatch> {
-        let rows = inner.num_rows();
-        let columns = self.expressions.iter().map(|expression| expression.evaluate(inner)?.into_array(rows));
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
-    }
-}
 
 /// A row group that is to be read.
 pub(super) struct GroupRows {
@@ -98,8 +26,6 @@ pub(super) struct GroupRows {
     group: usize,
     /// The blocks whose rows may match, in order.
     wanted: Vec<usize>,
-    from_memory: Count,
-    decoded: Count,
 }
 
 impl fmt::Debug for GroupRows {
@@ -116,7 +42,7 @@ impl Morsel for GroupRows {
         let sieved = Sieved {
             opened: Arc::clone(&self.opened),
             output: Arc::clone(&self.output),
-            ready: BatchCoalescer::new(Arc::clone(&self.output.schema), BLOCK_ROWS)
+            ready: BatchCoalescer::new(Arc::clone(self.output.schema()), BLOCK_ROWS)
                 .with_biggest_coalesce_batch_size(Some(BLOCK_ROWS / 2)),
             blocks: futures::stream::once((*self).blocks()).try_flatten().boxed(),
             ended: false,
@@ -132,23 +58,18 @@ impl GroupRows {
         group: usize,
         access: Option<RowGroupAccess>,
     ) -> Self {
-        let counter =
-            |name| MetricBuilder::new(&opened.recipe.metrics).counter(name, opened.recipe.partition);
-        let (from_memory, decoded) = (counter("hot_columns"), counter("decoded_columns"));
         let selection = match access {
             Some(RowGroupAccess::Selection(selection)) => Some(selection),
             Some(RowGroupAccess::Scan | RowGroupAccess::Skip) | None => None,
         };
-        let rows = opened.groups().get(group).map_or(0, |group| group.num_rows().unsigned_abs());
-        let wanted = wanted_blocks(usize::try_from(rows).unwrap_or(usize::MAX), selection.as_ref());
-        Self { opened, output, group, wanted, from_memory, decoded }
+        let wanted = wanted_blocks(opened.rows(group), selection.as_ref());
+        Self { opened, output, group, wanted }
     }
 
     /// Bytes, decoded, of the columns that are not kept; `None` while too few of their rows were ever asked for: decoding
     /// them whole pays once their parts, one query after the other, would have cost as much.
     pub(super) fn bytes_to_fill(&self) -> Option<u64> {
-        let rows = self.opened.groups().get(self.group).map_or(0, |group| group.num_rows().unsigned_abs());
-        let all = usize::try_from(rows).unwrap_or(usize::MAX).div_ceil(BLOCK_ROWS);
+        let all = self.opened.blocks(self.group);
         let columns = &self.opened.recipe.columns;
         let keys = self.output.roots().iter().map(|root| self.opened.key(self.group, *root));
         let missing: Vec<_> = keys.filter(|key| columns.get(key).is_none()).collect();
@@ -177,8 +98,8 @@ impl GroupRows {
             .map(|root| self.opened.recipe.columns.get(&self.opened.key(self.group, *root)))
             .collect();
         let missing = chunks.iter().filter(|chunk| chunk.is_none()).count();
-        self.from_memory.add(chunks.len() - missing);
-        self.decoded.add(missing);
+        self.opened.hot.add(chunks.len() - missing);
+        self.opened.decoded.add(missing);
         if missing == 0 {
             return Ok(self.kept_blocks(chunks.into_iter().flatten().collect()));
         }
@@ -239,6 +160,8 @@ impl Sieved {
             if self.ended {
                 return Ok(None);
             }
+            // Blocks of which nothing is left could follow each other for long.
+            tokio::task::consume_budget().await;
             match self.blocks.try_next().await? {
                 Some(block) => {
                     let rows = self.opened.sieve.apply(block)?;

@@ -5,12 +5,13 @@
 //! which rows are shown nor which files are read.
 //!
 //! `cache` keeps the chunks; `source` stands where the Parquet source of a scan would; `file` prunes a file's row
-//! groups and blocks as the Parquet scan does; `group` gives the rows of a row group, filling what is missing; `sieve`
-//! drops rows that the operators above know not to need.
+//! groups and blocks as the Parquet scan does; `group` gives the rows of a row group, filling what is missing, as the
+//! `output` that is asked; `sieve` drops rows that the operators above know not to need.
 
 mod cache;
 mod file;
 mod group;
+mod output;
 mod sieve;
 mod source;
 
