@@ -135,12 +135,18 @@ fn what_no_rollup_can_be_is_told() -> Result<()> {
         ("clinic,clinic", "sum(beds)", 3, "is there twice"),
     ] {
         let ended = create(store, "clinics", dimensions, measures)?;
-        ensure!(ended.code == Some(code) && ended.text().contains(told), "{dimensions} {measures}: {ended:?}");
+        ensure!(
+            ended.code == Some(code) && ended.text().contains(told),
+            "{dimensions} {measures}: {ended:?}"
+        );
     }
     // Before the first delivery it is declared and waits.
     let said = create(store, "clinics", "clinic", "sum(beds)")?.success()?;
     ensure!(said.contains("waits for the first rows"), "{said}");
-    ensure!(create(store, "clinics", "clinic", "sum(beds)")?.text().contains("there is one of this name"), "twice");
+    ensure!(
+        create(store, "clinics", "clinic", "sum(beds)")?.text().contains("there is one of this name"),
+        "twice"
+    );
     let folder = tempfile::tempdir()?;
     let said = pool(store, folder.path(), 1)?;
     ensure!(said.contains("answers queries of version 1"), "{said}");
