@@ -1,5 +1,6 @@
 //! Measures: an aggregate of a dataset's rows as aggregates of a rollup's groups, and what is made of those.
 
+use super::average::{AVERAGED_DIGITS, average_of_decimals};
 use super::flatten::Flat;
 use super::matching::Matching;
 use basin_catalog::{Function, Measure, Rollup, RollupVersion};
@@ -29,6 +30,13 @@ enum Finish {
     Count,
     /// The first divided by the second, as doubles.
     Average,
+    /// The first divided by the second, as averages of such decimals are.
+    DecimalAverage {
+        /// Digits in all.
+        precision: u8,
+        /// Digits after the point.
+        scale: i8,
+    },
 }
 
 impl Regrouped {
@@ -40,7 +48,10 @@ impl Regrouped {
             (Finish::Average, [sum, count]) => {
                 Some(cast(sum.clone(), DataType::Float64) / cast(count.clone(), DataType::Float64))
             }
-            (Finish::Same | Finish::Count | Finish::Average, _) => None,
+            (Finish::DecimalAverage { precision, scale }, [sum, count]) => {
+                Some(average_of_decimals(*precision, *scale, sum.clone(), count.clone()))
+            }
+            (Finish::Same | Finish::Count | Finish::Average | Finish::DecimalAverage { .. }, _) => None,
         }
     }
 }
@@ -145,18 +156,27 @@ impl Measures<'_> {
         self.over_dimensions(of, std::slice::from_ref(arg))
     }
 
-    /// Averages of whole numbers, which are added up as doubles: only where that is exact.
+    /// Averages of decimals, and those of whole numbers, which are added up as doubles, where that is exact.
     fn average(&self, of: &Of<'_>, arg: &Expr) -> Option<Regrouped> {
-        let Expr::Cast(cast) = arg else { return None };
-        let Expr::Column(item) = cast.expr.as_ref() else { return None };
-        let exact = self.made.exact_in_doubles.iter().any(|known| known.as_str() == item.name);
-        if !exact || *cast.field.data_type() != DataType::Float64 {
+        let (value, finish) = match arg {
+            Expr::Column(_) => match arg.get_type(self.matching.items).ok()? {
+                DataType::Decimal128(precision, scale) if precision <= AVERAGED_DIGITS => {
+                    (arg, Finish::DecimalAverage { precision, scale })
+                }
+                _ => return None,
+            },
+            Expr::Cast(cast) if *cast.field.data_type() == DataType::Float64 => {
+                (cast.expr.as_ref(), Finish::Average)
+            }
+            _ => return None,
+        };
+        let Expr::Column(item) = value else { return None };
+        let exact = || self.made.exact_in_doubles.iter().any(|known| known.as_str() == item.name);
+        if matches!(finish, Finish::Average) && !exact() {
             return None;
         }
-        let sums = self.measure(Function::Sum, &item.name)?;
-        let counts = self.counted(&cast.expr)?;
-        let aggregates = vec![of.sum(sums), of.sum(counts)];
-        Some(Regrouped { aggregates, finish: Finish::Average, is_told: false })
+        let (sums, counts) = (self.measure(Function::Sum, &item.name)?, self.counted(value)?);
+        Some(Regrouped { aggregates: vec![of.sum(sums), of.sum(counts)], finish, is_told: false })
     }
 
     fn measure(&self, function: Function, item: &str) -> Option<Expr> {

@@ -12,6 +12,7 @@
 //! makes a rollup's rows, and when, is the caller's.
 
 mod answer;
+mod average;
 mod flatten;
 mod make;
 mod matching;
