@@ -1,5 +1,5 @@
 //! Rollups: what is answered from one is what the dataset answers, and what can't be exact, or may not be seen, is not
-//! answered from one. `BASIN_ROLLUP_QUERIES` says how many queries are generated (200).
+//! answered from one. `BASIN_ROLLUP_QUERIES` says how many queries are generated (400).
 
 mod sales;
 
@@ -9,7 +9,7 @@ use basin_engine::QueryRequest;
 use sales::{Random, SALES, Sales, sorted};
 use std::collections::BTreeMap;
 
-const QUERIES: usize = 200;
+const QUERIES: usize = 400;
 
 const GROUPS: [&str; 10] = [
     "region",

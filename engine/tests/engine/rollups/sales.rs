@@ -124,7 +124,7 @@ fn delta_type(data_type: &DataType) -> String {
         DataType::Int64 => "long".to_owned(),
         DataType::Float64 => "double".to_owned(),
         DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
-        other => panic!("no Delta type for {other}"),
+        other => unreachable!("no Delta type for {other}"),
     }
 }
 
@@ -294,7 +294,7 @@ impl Sales {
         let without = self.world.stream(self.request(who(), sql, true)).await.unwrap().schema();
         assert_eq!(with, without, "{sql}");
         let with = self.world.run(self.request(who(), sql, false)).await;
-        let with = with.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let with = with.unwrap_or_else(|error| unreachable!("{sql}: {error}"));
         assert_eq!(sorted(&with), sorted(&self.base(who(), sql).await), "by {by:?}: {sql}\n{plan}");
         by
     }
