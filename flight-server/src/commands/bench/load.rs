@@ -57,7 +57,9 @@ struct LoadedTable {
 
 fn scale(text: &str) -> std::result::Result<f64, String> {
     let number = text.parse().ok().filter(|scale| (LEAST_SCALE..=MOST_SCALE).contains(scale));
-    number.ok_or_else(|| format!("{text:?} is not a scale factor: write a number from {LEAST_SCALE} to {MOST_SCALE}"))
+    number.ok_or_else(|| {
+        format!("{text:?} is not a scale factor: write a number from {LEAST_SCALE} to {MOST_SCALE}")
+    })
 }
 
 pub(crate) async fn run(session: &Session, args: LoadArgs) -> Result<()> {
