@@ -54,7 +54,7 @@ def run(arguments) -> None:
         results = suite(workers, {name: sql for name, (sql, _) in listed.items()}, arguments.runs, lambda query: listed[query][1])
         peaks = {name: worker.peak_mb() for name, worker in workers.items()}
         peaks["basin's client"], peaks["basin"] = peaks["basin"], one.peak_mb()
-    result = {"rows": arguments.rows, "runs": arguments.runs, "reference": names[-1] if names else None, "result_cache": False,
+    result = {"rows": arguments.rows, "runs": arguments.runs, "reference": names[-1] if names else None,
               "queries": results, "peak_mb": peaks}
     save(arguments, arguments.name or f"clickbench-{arguments.rows}", result)
     print(text(result))

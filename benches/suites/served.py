@@ -13,9 +13,6 @@ from dataclasses import dataclass, field
 
 from suites.store import PASSWORD, USER
 
-#: The header of the session option that switches the result cache off; servers without one ignore it.
-NO_RESULT_CACHE = {"x-basin-result-cache": "false"}
-
 
 @dataclass
 class Server:
@@ -81,9 +78,9 @@ def running(words: list, log: pathlib.Path, **more):
 
 
 @contextlib.contextmanager
-def basin(program: pathlib.Path, store: pathlib.Path, headers: dict = NO_RESULT_CACHE, *, config: str | None = None,
+def basin(program: pathlib.Path, store: pathlib.Path, headers: dict | None = None, *, config: str | None = None,
           tls: "Certificates | None" = None):
-    """Basin on a store; without its result cache unless `headers` say otherwise."""
+    """Basin on a store; clients send the headers with every call."""
     words = [program, "--store", store, "serve", "--listen", "127.0.0.1:0"]
     if tls:
         words += ["--tls-cert", tls.certificate, "--tls-key", tls.key]
@@ -101,7 +98,7 @@ def basin(program: pathlib.Path, store: pathlib.Path, headers: dict = NO_RESULT_
             scheme = "grpc+tls" if tls else "grpc"
             port = line.strip().rsplit(":", 1)[1]
             uri = f"{scheme}://localhost:{port}" if tls else f"{scheme}://127.0.0.1:{port}"
-            yield Server("basin", uri, process, USER, PASSWORD, headers, tls.authority if tls else None)
+            yield Server("basin", uri, process, USER, PASSWORD, headers or {}, tls.authority if tls else None)
 
 
 def wait_for(server: Server, statement: str, seconds: float = 120) -> None:

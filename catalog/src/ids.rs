@@ -112,6 +112,10 @@ text_id!(NodeId, "The name of a node: of one installation. It is not a region co
     "node id", text
 ));
 text_id!(UserName, "The name that a user signs in with.", |text| account_name("user name", text));
+text_id!(RollupName, "The name of a rollup among those of its dataset.", |text| sql_name(
+    "rollup name",
+    text
+));
 text_id!(RoleName, "The name of a role.", |text| account_name("role name", text));
 
 impl SchemaName {

@@ -21,6 +21,7 @@ mod log;
 mod organisation;
 mod password;
 mod policy;
+mod rollup;
 mod snapshot;
 mod store;
 mod text;
@@ -38,14 +39,15 @@ pub use demand::{Decision, Demand, DemandState, Verdict};
 pub use entry::{CatalogEntry, Licence, QualityDimension, QualityMeasurement, Region, Share};
 pub use error::{CatalogError, ErrorClass, Result};
 pub use ids::{
-    DatasetName, DeliveryId, DemandId, Digest, GrantId, ItemName, NodeId, RoleName, SchemaName, SnapshotId,
-    TokenId, UserName,
+    DatasetName, DeliveryId, DemandId, Digest, GrantId, ItemName, NodeId, RoleName, RollupName, SchemaName,
+    SnapshotId, TokenId, UserName,
 };
 pub use item::{CodeList, Item};
 pub use item_type::ItemType;
 pub use organisation::{Node, Organisation};
 pub use password::PasswordHash;
 pub use policy::{DatasetPolicy, MinimumCell, RowFilter, Terms};
+pub use rollup::{Dimension, Function, Measure, Period, Rollup, RollupFill, RollupState, RollupVersion};
 pub use snapshot::{DatasetState, Snapshot};
 pub use store::Store;
 pub use text::LocalText;

@@ -17,10 +17,11 @@ use crate::definition::DatasetDefinition;
 use crate::demand::Demand;
 use crate::error::{CatalogError, Result};
 use crate::ids::{
-    DatasetName, DeliveryId, DemandId, Digest, GrantId, RoleName, SnapshotId, TokenId, UserName,
+    DatasetName, DeliveryId, DemandId, Digest, GrantId, RoleName, RollupName, SnapshotId, TokenId, UserName,
 };
 use crate::organisation::{Node, Organisation};
 use crate::policy::DatasetPolicy;
+use crate::rollup::RollupState;
 use crate::token::ServiceToken;
 use crate::version::{DatasetVersion, Delivery, SliceKey};
 
@@ -43,6 +44,9 @@ pub struct DatasetState {
     /// Which delivery each slice comes from.
     #[serde(with = "slices")]
     pub live_slices: BTreeMap<SliceKey, DeliveryId>,
+    /// Its rollups.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rollups: BTreeMap<RollupName, RollupState>,
 }
 
 impl DatasetState {
@@ -50,6 +54,13 @@ impl DatasetState {
     #[must_use]
     pub fn current(&self) -> Option<&DatasetVersion> {
         self.versions.last()
+    }
+
+    /// Whether a rollup's rows were made of the newest version.
+    #[must_use]
+    pub fn is_fresh(&self, rollup: &RollupState) -> bool {
+        let of = rollup.made.as_ref().map(|made| made.of_version);
+        of.is_some() && of == self.current().map(|version| version.number)
     }
 
     /// One delivery.

@@ -16,7 +16,7 @@ use object_store::{ObjectStore, RetryConfig};
 use url::Url;
 
 use crate::error::{CatalogError, Result};
-use crate::ids::DatasetName;
+use crate::ids::{DatasetName, RollupName};
 use durable::DurableFolder;
 
 /// Retries of one request to a cloud store: enough for a hiccup, short enough that a person still waits.
@@ -120,6 +120,12 @@ impl Store {
     #[must_use]
     pub fn rejects_path(&self, name: &DatasetName) -> Path {
         Path::from_iter(["rejects", name.schema(), name.name()])
+    }
+
+    /// Folder of the Delta table with a rollup's rows.
+    #[must_use]
+    pub fn rollup_path(&self, dataset: &DatasetName, rollup: &RollupName) -> Path {
+        Path::from_iter(["rollups", dataset.schema(), dataset.name(), rollup.as_str()])
     }
 
     /// Folder of the audit records.

@@ -12,6 +12,7 @@ mod pack;
 mod pool;
 mod progress;
 mod report;
+pub mod rollup;
 pub mod sandbox;
 mod source;
 mod table;

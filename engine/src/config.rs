@@ -10,6 +10,8 @@ const MIB: usize = 1024 * 1024;
 pub struct EngineConfig {
     /// Memory that all running queries share, beyond which they spill.
     pub memory_bytes: usize,
+    /// Memory for decoded columns that queries use again and again, beside that of running queries; 0 keeps none.
+    pub hot_bytes: usize,
     /// Folder for spilled data; the system's temporary folder when absent.
     pub spill_dir: Option<PathBuf>,
     /// Disk space that all running queries may spill.
@@ -37,6 +39,7 @@ impl Default for EngineConfig {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self {
             memory_bytes: 2048 * MIB,
+            hot_bytes: 1024 * MIB,
             spill_dir: None,
             spill_bytes: 32 * 1024 * MIB as u64,
             max_running: cores.saturating_mul(4).max(8),

@@ -5,6 +5,7 @@ use crate::audit::{AuditEntry, AuditLog, Outcome, Record, Rolled};
 use crate::config::EngineConfig;
 use crate::error::{EngineError, Result};
 use crate::execute::CpuRuntime;
+use crate::hot::HotColumns;
 use crate::plan::{
     self, Change, Keys, LocalCatalog, Outline, Planned, Planners, Prepared, Run, Visible, Work, Write,
 };
@@ -66,7 +67,12 @@ impl Engine {
         Ok(Self {
             shared: Arc::new(Shared {
                 cpu: CpuRuntime::start(cores)?,
-                cache: Arc::new(TableCache::new(read_only, env, io.clone())),
+                cache: Arc::new(TableCache::new(
+                    read_only,
+                    env,
+                    io.clone(),
+                    HotColumns::of(config.hot_bytes),
+                )),
                 template,
                 audit: Arc::new(audit),
                 admission: Admission::new(&config),

@@ -14,6 +14,8 @@
 //! | `execute` | nothing: it runs |
 //! | `progress` | nothing: it shows how far a query is |
 //! | `audit` | what is remembered |
+//! | `hot` | nothing: columns of files in memory |
+//! | `rollup` | nothing: aggregations answered from rollups, with the same rows |
 //! | `table` | nothing: a dataset version as a Parquet scan |
 //! | `system` | nothing: catalog facts as tables |
 //! | `session` | how DataFusion is set up |
@@ -27,11 +29,13 @@ mod config;
 mod engine;
 mod error;
 mod execute;
+mod hot;
 mod output;
 mod plan;
 mod policy;
 mod progress;
 mod request;
+mod rollup;
 mod session;
 mod system;
 mod table;
@@ -50,4 +54,5 @@ pub use plan::{
 pub use policy::{Authorized, DatasetExplanation, check_row_filter};
 pub use progress::Progress;
 pub use request::{Part, Query, QueryId, QueryOptions, QueryRequest};
+pub use rollup::{exactness_query, rows_query};
 pub use session::CATALOG;

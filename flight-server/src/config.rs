@@ -100,6 +100,8 @@ pub struct ServerSection {
 pub struct EngineSection {
     /// Memory for all queries together.
     pub memory_mib: Option<u64>,
+    /// Memory for columns that queries use again and again; 0 keeps none.
+    pub hot_columns_mib: Option<u64>,
     /// The folder for spilled intermediate results.
     pub spill_dir: Option<PathBuf>,
     /// How much may be spilled.
@@ -250,6 +252,7 @@ impl Config {
         let seconds = |value: Option<u64>, or: Duration| value.map_or(or, Duration::from_secs);
         EngineConfig {
             memory_bytes: section.memory_mib.map_or(default.memory_bytes, bytes),
+            hot_bytes: section.hot_columns_mib.map_or(default.hot_bytes, bytes),
             spill_dir: section.spill_dir.clone().or(default.spill_dir),
             spill_bytes: section.spill_mib.map_or(default.spill_bytes, |mib| mib.saturating_mul(MIB)),
             max_running: section.max_running.unwrap_or(default.max_running),

@@ -22,6 +22,7 @@ mod policy_example;
 mod policy_page;
 mod program;
 mod redelivery;
+mod rollups;
 mod said;
 mod sign_in;
 mod store;

@@ -4,6 +4,7 @@
 //! once more whenever the log is read.
 
 mod demands;
+mod rollups;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -106,6 +107,9 @@ impl Snapshot {
             Change::ApplyDataset(definition) => self.apply_dataset(definition)?,
             Change::DropDataset(name) => self.drop_dataset(name)?,
             Change::Publish(publication) => self.publish(publication)?,
+            Change::PutRollup(rollup) => self.put_rollup(rollup)?,
+            Change::FillRollup(fill) => self.fill_rollup(fill)?,
+            Change::DropRollup { dataset, name } => self.drop_rollup(dataset, name)?,
         }
         self.touched.insert(change.key(), self.id);
         Ok(())
@@ -239,6 +243,7 @@ impl Snapshot {
         let state = match self.datasets.get(&definition.name) {
             Some(state) => {
                 evolution::check(state, definition)?;
+                rollups::check_all(state, definition)?;
                 DatasetState {
                     definition: Arc::new(definition.clone()),
                     revision: state.revision + 1,
@@ -251,6 +256,7 @@ impl Snapshot {
                 versions: Vec::new(),
                 deliveries: Vec::new(),
                 live_slices: BTreeMap::new(),
+                rollups: BTreeMap::new(),
             },
         };
         self.datasets.insert(definition.name.clone(), Arc::new(state));

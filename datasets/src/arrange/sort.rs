@@ -8,7 +8,6 @@ use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder, TaskContext};
 use datafusion::physical_expr::expressions::Column;
@@ -23,6 +22,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use tokio::sync::mpsc;
 
+use super::room::RoomForMerge;
 use crate::{DatasetsError, Result};
 
 /// A source of the sort: one channel of batches, or of the reason why reading stopped.
@@ -47,7 +47,7 @@ impl Arranger {
             .with_mode(DiskManagerMode::Directories(vec![spill.to_path_buf()]))
             .with_max_temp_directory_size(SPILL_BYTES);
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(FairSpillPool::new(memory_bytes)))
+            .with_memory_pool(Arc::new(RoomForMerge::new(memory_bytes)))
             .with_disk_manager_builder(disk)
             .build_arc()?;
         let config = SessionConfig::new()

@@ -21,7 +21,6 @@ use std::time::Instant;
 
 use basin_catalog::{Catalog, DatasetDefinition, Delivery, DeliveryId, Digest, ItemName, SliceKey, Snapshot};
 use chrono::Utc;
-use tokio::runtime::Handle;
 
 pub use plan::PoolRequest;
 
@@ -33,7 +32,7 @@ use self::runtime::CpuRuntime;
 use crate::conform::CodeLists;
 use crate::progress::{Progress, Stage};
 use crate::report::{Outcome, PoolReport};
-use crate::table::{FileSpec, distinct_values, stored_schema};
+use crate::table::{FileSpec, distinct_values};
 use crate::{DatasetsError, Result};
 
 /// Pools a delivery.
@@ -141,24 +140,7 @@ impl Pooling<'_> {
     }
 
     fn data_spec(&self, plan: &DatasetPlan) -> Result<FileSpec> {
-        let definition = &plan.state.definition;
-        let items = definition.arrow_schema();
-        let order = pass::declared_order(plan)?;
-        let is_looked_up = |name: &&basin_catalog::ItemName| {
-            definition.item(name.as_str()).is_some_and(|item| {
-                let data_type = item.r#type.arrow();
-                data_type.is_integer() || data_type == arrow::datatypes::DataType::Utf8
-            })
-        };
-        Ok(FileSpec {
-            store: self.catalog.store().objects(),
-            runtime: Handle::current(),
-            folder: self.catalog.store().data_path(plan.name()),
-            schema: stored_schema(&items),
-            partition: definition.layout.partition.iter().map(ToString::to_string).collect(),
-            sort: order,
-            bloom: definition.layout.key.iter().filter(is_looked_up).map(ToString::to_string).collect(),
-        })
+        Ok(FileSpec::of_dataset(self.catalog, &plan.state.definition, pass::declared_order(plan)?))
     }
 
     /// Puts a pass's numbers together; they must add up.

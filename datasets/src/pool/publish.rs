@@ -20,7 +20,10 @@ use super::plan::DatasetPlan;
 use super::rejects::reject_schema;
 use super::{Pooling, verdict};
 use crate::report::{DatasetReport, Outcome, PoolReport};
-use crate::table::{DeltaTable, FileSet, FileSpec, TableFile, TableShape, TableWriter, keep_other_slices};
+use crate::table::{
+    DeltaTable, FileSet, FileSpec, Published, TableFile, TableShape, TableWriter, distinct_counts,
+    keep_other_slices,
+};
 use crate::{DatasetsError, Result};
 
 /// Publications lost to other writers before giving up.
@@ -52,6 +55,7 @@ impl Ready {
             partition: Vec::new(),
             sort: Vec::new(),
             bloom: Vec::new(),
+            counted: false,
             store: Arc::clone(&self.spec.store),
             runtime: Handle::current(),
         };
@@ -119,10 +123,13 @@ async fn commit_tables(pooling: &Pooling<'_>, base: &Snapshot, ready: &Ready) ->
         Some(current) => data.files(current.table_version).await?,
         None => FileSet::new(),
     };
-    let target = target(pooling, ready, published).await?;
+    let target = target(pooling, ready, published.clone()).await?;
     let shape =
         TableShape { schema: Arc::clone(&ready.spec.schema), partition: ready.spec.partition.clone() };
     let table_version = data.commit(&target, &shape).await?;
+    let base = current.map(|current| Published { table_version: current.table_version, files: &published });
+    let new = Published { table_version, files: &target };
+    let distinct = distinct_counts(&ready.spec.store, &ready.spec.folder, base, new).await;
     let published_rejects = current.and_then(|current| current.rejects_version);
     let rejects_version = commit_rejects(ready, &store.rejects_path(name), published_rejects).await?;
     Ok(DatasetVersion {
@@ -135,7 +142,7 @@ async fn commit_tables(pooling: &Pooling<'_>, base: &Snapshot, ready: &Ready) ->
         published_at: Utc::now(),
         delivery: Some(ready.delivery.id.clone()),
         definition_revision: state.revision,
-        distinct: Default::default(),
+        distinct,
     })
 }
 

@@ -1,3 +1,4 @@
+mod distinct;
 mod world;
 
 use std::collections::BTreeMap;
@@ -185,7 +186,7 @@ async fn what_a_crash_left_in_the_log_is_superseded() {
     let (path, file) = published.iter().next().unwrap();
     let lost = crate::table::TableFile { path: "part-lost.parquet".to_owned(), ..file.clone() };
     let shape = crate::table::TableShape {
-        schema: stored_schema(definition(&world).await.as_ref()),
+        schema: crate::table::stored_schema(definition(&world).await.as_ref()),
         partition: Vec::new(),
     };
     let target = BTreeMap::from([(lost.path.clone(), lost)]);

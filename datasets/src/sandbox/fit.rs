@@ -11,7 +11,7 @@ use crate::Result;
 
 /// Which column of the rows each item gets.
 #[derive(Debug)]
-pub(super) struct Fit {
+pub(crate) struct Fit {
     items: SchemaRef,
     /// By item: where its column is in the rows; none: NULL.
     from: Vec<Option<usize>>,
@@ -20,7 +20,7 @@ pub(super) struct Fit {
 
 impl Fit {
     /// Prepares for rows with these columns; none: all items in order.
-    pub(super) fn new(items: &SchemaRef, columns: Option<Vec<String>>) -> Result<Self> {
+    pub(crate) fn new(items: &SchemaRef, columns: Option<Vec<String>>) -> Result<Self> {
         let Some(columns) = columns else {
             let width = items.fields().len();
             return Ok(Self { items: Arc::clone(items), from: (0..width).map(Some).collect(), width });

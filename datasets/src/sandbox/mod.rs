@@ -18,14 +18,13 @@ use basin_catalog::{
     Catalog, Change, DatasetName, DatasetState, Digest, ErrorClass, OrganisationCode, UserName,
 };
 use futures::{Stream, StreamExt};
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 pub use define::SandboxColumn;
 
-use crate::table::{FileSpec, TableFile, TableWriter, stored_schema, to_stored};
+use crate::table::{FileSpec, TableFile, TableWriter, to_stored};
 use crate::{DatasetsError, Result};
-use fit::Fit;
+pub(crate) use fit::Fit;
 
 /// Batches that wait for the writer.
 const WAITING_BATCHES: usize = 2;
@@ -91,15 +90,7 @@ pub async fn write<E: From<DatasetsError>>(
         }
     };
     let items = definition.arrow_schema();
-    let spec = FileSpec {
-        store: catalog.store().objects(),
-        runtime: Handle::current(),
-        folder: catalog.store().data_path(&write.name),
-        schema: stored_schema(&items),
-        partition: Vec::new(),
-        sort: Vec::new(),
-        bloom: Vec::new(),
-    };
+    let spec = FileSpec::of_dataset(catalog, &definition, Vec::new());
     let columns = match &write.mode {
         SandboxMode::Append { columns } => columns.clone(),
         SandboxMode::Create { .. } | SandboxMode::Rewrite { .. } => None,
@@ -151,7 +142,7 @@ fn check(write: &SandboxWrite, state: Option<&DatasetState>) -> Result<()> {
 }
 
 /// Writes all rows as files that nobody sees yet, on a thread of its own.
-async fn write_files<E: From<DatasetsError>>(
+pub(crate) async fn write_files<E: From<DatasetsError>>(
     spec: FileSpec,
     fit: Fit,
     rows: impl Stream<Item = std::result::Result<RecordBatch, E>> + Send,
@@ -192,7 +183,7 @@ async fn write_files<E: From<DatasetsError>>(
         let _ = send.send(complete).await;
     }
     std::mem::drop(send);
-    let written = writing.await.map_err(|_| DatasetsError::internal("writing a sandbox dataset panicked"));
+    let written = writing.await.map_err(|_| DatasetsError::internal("writing rows panicked"));
     match (failed, written) {
         (Some(error), _) => Err(error),
         (None, written) => match written?? {

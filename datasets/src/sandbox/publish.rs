@@ -9,7 +9,7 @@ use chrono::Utc;
 
 use super::{SandboxMode, SandboxWrite, check, define, missing, refused};
 use crate::Result;
-use crate::table::{DeltaTable, FileSet, FileSpec, TableFile, TableShape};
+use crate::table::{DeltaTable, FileSet, FileSpec, Published, TableFile, TableShape, distinct_counts};
 
 /// Publications lost to other writers before giving up.
 const MAX_ATTEMPTS: u32 = 20;
@@ -69,18 +69,22 @@ async fn changes(
     };
     let table = DeltaTable::open(&spec.store, &spec.folder)?;
     let current = published.and_then(DatasetState::current);
-    let mut target = match (&write.mode, current) {
+    let kept = match (&write.mode, current) {
         (SandboxMode::Append { .. }, Some(current)) => table.files(current.table_version).await?,
         (SandboxMode::Append { .. } | SandboxMode::Create { .. } | SandboxMode::Rewrite { .. }, _) => {
             FileSet::new()
         }
     };
+    let mut target = kept.clone();
     target.extend(files.iter().map(|file| (file.path.clone(), file.clone())));
     let shape = TableShape { schema: Arc::clone(&spec.schema), partition: Vec::new() };
     let revision = published.map_or(0, |state| state.revision) + u64::from(!changes.is_empty());
+    let table_version = table.commit(&target, &shape).await?;
+    let base = current.map(|current| Published { table_version: current.table_version, files: &kept });
+    let new = Published { table_version, files: &target };
     let version = DatasetVersion {
         number: current.map_or(0, |current| current.number) + 1,
-        table_version: table.commit(&target, &shape).await?,
+        table_version,
         rejects_version: None,
         rows: target.values().map(|file| file.rows).sum(),
         bytes: target.values().map(|file| file.size_bytes).sum(),
@@ -88,7 +92,7 @@ async fn changes(
         published_at: Utc::now(),
         delivery: None,
         definition_revision: revision,
-        distinct: Default::default(),
+        distinct: distinct_counts(&spec.store, &spec.folder, base, new).await,
     };
     changes.push(Change::Publish(Box::new(Publication {
         dataset: write.name.clone(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::transaction::{CommitData, TransactionError};
-use deltalake_core::kernel::{Action, Add, Metadata, MetadataExt, Protocol, new_metadata};
+use deltalake_core::kernel::{Action, Add, LogicalFileView, Metadata, MetadataExt, Protocol, new_metadata};
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::protocol::{DeltaOperation, SaveMode, checkpoints::create_checkpoint};
 use deltalake_core::table::state::DeltaTableState;
@@ -22,11 +22,13 @@ use url::Url;
 use uuid::Uuid;
 
 use super::storage::delta_schema;
-use super::{FileSet, TableFile};
+use super::{Counts, FileSet, TableFile};
 use crate::{DatasetsError, Result};
 
 /// A checkpoint is written every so many versions (Delta's own default).
 const CHECKPOINT_EVERY: u64 = 10;
+/// The tag of a file that says where its sketches of distinct values are: `OFFSET:BYTES`.
+const COUNTS_TAG: &str = "basin.distinct";
 /// Losing the race for a version this often means that something else is wrong.
 const MAX_ATTEMPTS: u32 = 50;
 
@@ -158,6 +160,7 @@ fn file_set(state: &DeltaTableState) -> Result<FileSet> {
             modified_ms: view.modification_time(),
             partition: view.partition_values_map().into_iter().collect(),
             stats: view.stats().unwrap_or_default(),
+            counts: counts(&view),
             path: path.clone(),
         };
         files.insert(path, file);
@@ -248,7 +251,16 @@ fn has_local_timestamp(data_type: &DataType) -> bool {
     }
 }
 
+/// A tag of another form is none.
+#[expect(deprecated, reason = "the only way to a file's tags that does not take the log's arrays apart")]
+fn counts(view: &LogicalFileView) -> Option<Counts> {
+    let add = view.add_action();
+    let (offset, bytes) = add.tags.as_ref()?.get(COUNTS_TAG)?.as_deref()?.split_once(':')?;
+    Some(Counts { offset: offset.parse().ok()?, bytes: bytes.parse().ok()? })
+}
+
 fn add(file: &TableFile) -> Add {
+    let tag = |counts: Counts| (COUNTS_TAG.to_owned(), Some(format!("{}:{}", counts.offset, counts.bytes)));
     Add {
         path: file.path.clone(),
         partition_values: file.partition.clone().into_iter().collect(),
@@ -256,6 +268,7 @@ fn add(file: &TableFile) -> Add {
         modification_time: file.modified_ms,
         data_change: true,
         stats: Some(file.stats.clone()),
+        tags: file.counts.map(|counts| HashMap::from([tag(counts)])),
         ..Add::default()
     }
 }

@@ -5,10 +5,13 @@
 //! decides which rows are accepted or which version is published.
 
 mod delta;
+mod distinct;
 mod encode;
 mod read;
 mod replace;
+mod sketch;
 mod slices;
+mod spec;
 mod statistics;
 mod storage;
 mod upload;
@@ -18,11 +21,13 @@ mod writer;
 use std::collections::BTreeMap;
 
 pub(crate) use delta::{DeltaTable, TableShape};
+pub(crate) use distinct::{Published, distinct_counts};
 pub(crate) use replace::keep_other_slices;
 pub(crate) use slices::SliceIndex;
+pub(crate) use spec::FileSpec;
 pub(crate) use storage::{stored_schema, to_stored};
 pub(crate) use values::distinct_values;
-pub(crate) use writer::{FileSpec, TableWriter};
+pub(crate) use writer::TableWriter;
 
 /// One data file of a table version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +41,15 @@ pub(crate) struct TableFile {
     pub(crate) partition: BTreeMap<String, Option<String>>,
     /// Delta's statistics of the file, as JSON.
     pub(crate) stats: String,
+    /// Where in the file its sketches are; none in files of earlier releases.
+    pub(crate) counts: Option<Counts>,
+}
+
+/// The place of a file's sketches of distinct values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Files by their path: the content of a table version.

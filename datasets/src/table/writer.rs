@@ -10,47 +10,29 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::partition;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use object_store::ObjectStore;
 use object_store::path::Path;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
-use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::TableFile;
 use super::delta::column_indices;
 use super::encode::RowGroup;
+use super::sketch::{ColumnSketch, Sketches};
 use super::statistics::stats_json;
 use super::upload::Upload;
+use super::{Counts, FileSpec, TableFile};
 use crate::{DatasetsError, Result};
 
 /// Rows of a row group: large enough for dictionaries, small enough to encode in memory.
 const ROW_GROUP_ROWS: usize = 1 << 20;
 /// A file is closed once it is this large.
 const FILE_BYTES: u64 = 256 << 20;
-
-/// Where and how files are written.
-#[derive(Debug, Clone)]
-pub(crate) struct FileSpec {
-    pub(crate) store: Arc<dyn ObjectStore>,
-    /// Runtime that does the uploads.
-    pub(crate) runtime: Handle,
-    /// Folder of the table.
-    pub(crate) folder: Path,
-    /// Schema of the files.
-    pub(crate) schema: SchemaRef,
-    /// Partition columns: files hold one value each, and the columns too.
-    pub(crate) partition: Vec<String>,
-    /// Order of the rows, recorded in the footer.
-    pub(crate) sort: Vec<String>,
-    /// Columns that get bloom filters.
-    pub(crate) bloom: Vec<String>,
-}
 
 /// Writes batches as files.
 #[derive(Debug)]
@@ -69,6 +51,8 @@ struct OpenFile {
     factory: ArrowRowGroupWriterFactory,
     row_groups: usize,
     group: Option<RowGroup>,
+    /// The counts so far, while no row group is open.
+    sketches: Vec<Option<ColumnSketch>>,
 }
 
 impl std::fmt::Debug for OpenFile {
@@ -163,7 +147,10 @@ impl OpenFile {
         let schema = ArrowSchemaConverter::new().convert(&spec.schema)?;
         let writer = SerializedFileWriter::new(upload, schema.root_schema_ptr(), Arc::clone(properties))?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&spec.schema));
-        Ok(Self { name, values, writer, factory, row_groups: 0, group: None })
+        let fields = spec.schema.fields().iter();
+        let count = |data_type| if spec.counted { ColumnSketch::new(data_type) } else { Ok(None) };
+        let sketches = fields.map(|field| count(field.data_type())).collect::<Result<_>>()?;
+        Ok(Self { name, values, writer, factory, row_groups: 0, group: None, sketches })
     }
 
     /// Writes the leading rows that fit the row group; gives their number.
@@ -171,7 +158,8 @@ impl OpenFile {
         let group = match &mut self.group {
             Some(group) => group,
             closed => {
-                closed.insert(RowGroup::start(schema, self.factory.create_column_writers(self.row_groups)?)?)
+                let writers = self.factory.create_column_writers(self.row_groups)?;
+                closed.insert(RowGroup::start(schema, writers, std::mem::take(&mut self.sketches))?)
             }
         };
         let rows = batch.num_rows().min(ROW_GROUP_ROWS - group.rows());
@@ -189,7 +177,9 @@ impl OpenFile {
     fn close_group(&mut self) -> Result<()> {
         let Some(group) = self.group.take() else { return Ok(()) };
         let mut row_group = self.writer.next_row_group()?;
-        for chunk in group.finish()? {
+        let (chunks, sketches) = group.finish()?;
+        self.sketches = sketches;
+        for chunk in chunks {
             chunk.append_to_row_group(&mut row_group)?;
         }
         row_group.close()?;
@@ -199,6 +189,7 @@ impl OpenFile {
 
     fn close(mut self, spec: &FileSpec) -> Result<TableFile> {
         self.close_group()?;
+        let counts = if spec.counted { Some(self.write_sketches(spec)?) } else { None };
         let metadata = self.writer.finish()?;
         let upload = self.writer.inner_mut();
         let size_bytes = upload.written_bytes();
@@ -211,7 +202,17 @@ impl OpenFile {
             modified_ms: chrono::Utc::now().timestamp_millis(),
             partition,
             stats: stats_json(&spec.schema, &metadata)?,
+            counts,
         })
+    }
+
+    /// Puts the sketches between the last row group and the footer, where readers of Parquet don't look: a footer
+    /// that held them would be read and kept by every query.
+    fn write_sketches(&mut self, spec: &FileSpec) -> Result<Counts> {
+        let bytes = Sketches::of_file(&spec.schema, std::mem::take(&mut self.sketches)).encode();
+        let counts = Counts { offset: self.writer.bytes_written() as u64, bytes: bytes.len() as u64 };
+        self.writer.write_all(&bytes).map_err(ParquetError::from)?;
+        Ok(counts)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::session::CATALOG;
 use crate::system::{self, REJECTS, SystemTable, SystemTableKind};
 use crate::table::{TableCache, TableKey, VersionTable};
 use async_trait::async_trait;
-use basin_catalog::{Catalog, DatasetName};
+use basin_catalog::{Catalog, DatasetName, RollupState};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::information_schema::{INFORMATION_SCHEMA, InformationSchemaProvider};
 use datafusion::catalog::streaming::StreamingTable;
@@ -19,7 +19,7 @@ use datafusion::datasource::{TableProvider, TableType};
 use datafusion::functions_table::generate_series::GenerateSeriesTable;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The local catalog as one principal sees it.
@@ -50,6 +50,19 @@ impl LocalCatalog {
         let table = Arc::new(self.version(name, &view));
         let of = ScanOf::Dataset(name.clone());
         Some(Arc::new(DatasetTable { table, of, grants: Arc::clone(&self.grants), rules }))
+    }
+
+    /// Returns the table of a rollup of a dataset that is seen as a whole.
+    pub(crate) fn rollup(&self, rollup: &RollupState, schema: SchemaRef) -> Option<Arc<dyn TableProvider>> {
+        let (declared, made) = (&rollup.declared, rollup.made.as_ref()?);
+        let key = TableKey {
+            folder: self.catalog.store().rollup_path(&declared.dataset, &declared.name),
+            version: made.table_version,
+            items: SchemaRef::clone(&schema),
+        };
+        let table = VersionTable::new(schema, Some(key), BTreeMap::new(), Arc::clone(&self.cache));
+        let of = ScanOf::Rollup(declared.dataset.clone());
+        Some(Arc::new(DatasetTable::whole(Arc::new(table), of, &self.grants)))
     }
 
     fn version(&self, name: &DatasetName, view: &View) -> VersionTable {
@@ -190,6 +203,8 @@ pub(crate) enum ScanOf {
     Dataset(DatasetName),
     /// The rejected rows of a dataset.
     Rejects(DatasetName),
+    /// A rollup of all rows of a dataset.
+    Rollup(DatasetName),
     /// Nothing but columns.
     System,
 }
@@ -239,7 +254,9 @@ pub(crate) fn is_granted(provider: &dyn TableProvider, grants: &Arc<Grants>) -> 
                 ScanOf::Dataset(name) => {
                     grants.dataset(name).is_some_and(|view| view.is_whole() || table.rules.is_some())
                 }
-                ScanOf::Rejects(name) => grants.dataset(name).is_some_and(|view| view.is_whole()),
+                ScanOf::Rejects(name) | ScanOf::Rollup(name) => {
+                    grants.dataset(name).is_some_and(|view| view.is_whole())
+                }
                 ScanOf::System => true,
             };
     }

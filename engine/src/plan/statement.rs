@@ -79,6 +79,7 @@ struct Resolved {
 pub(crate) async fn plan(work: Work, values: Vec<ScalarValue>) -> Result<Plan> {
     let grants = Arc::clone(&work.local.grants);
     let companions = !work.options.without_companions;
+    let rollups = (!work.options.without_rollups).then(|| work.local.clone());
     let Resolved { state, logical, datasets, explain } = resolve(work).await?;
     let types = parameters::infer(&logical, None)?;
     let unbound = match types.is_empty() {
@@ -97,16 +98,21 @@ pub(crate) async fn plan(work: Work, values: Vec<ScalarValue>) -> Result<Plan> {
         Explain::Plan => Uses::default(),
     };
     let mut logical = police(&state, analysed, &grants, companions)?;
+    // Columns come from the dataset's items, whatever answers.
+    let mut sources = lineage::of(logical.plan(), &grants);
+    if let Some(local) = rollups {
+        logical = logical.answered_from_rollups(&local)?;
+    }
     if explain != Explain::No {
         let told = policies(&grants, &datasets);
         let described = explain::explained(&state, logical.plan().clone(), explain, told)?;
         logical = policed(&state, described, &grants, companions)?;
+        sources = lineage::of(logical.plan(), &grants);
     }
     let mut schema = plain_schema(logical.plan().schema().as_arrow());
     if let Some(unbound) = unbound {
         schema = widen(&schema, &plain_schema(unbound.plan().schema().as_arrow()));
     }
-    let sources = lineage::of(logical.plan(), &grants);
     Ok(Plan { grants, state: Arc::new(state), logical, schema, sources, datasets, uses })
 }
 

@@ -180,7 +180,10 @@ impl Walk {
         let columns = match (table.map(DatasetTable::of), running) {
             (Some(ScanOf::Dataset(dataset)), _) => self.items(scan, &dataset.to_string()),
             (Some(ScanOf::Rejects(_)), _) => self.items(scan, &format!("{SCHEMA}.{REJECTS}")),
-            (Some(ScanOf::System), _) => vec![Items::new(); scan.projected_schema.fields().len()],
+            // Uses are told of the plan before rollups answer it.
+            (Some(ScanOf::System | ScanOf::Rollup(_)), _) => {
+                vec![Items::new(); scan.projected_schema.fields().len()]
+            }
             (None, Some((_, columns))) => {
                 let all = || (0..columns.len()).collect();
                 let shown = scan.projection.clone().unwrap_or_else(all);

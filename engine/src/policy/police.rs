@@ -6,7 +6,8 @@
 use super::cells;
 use super::grants::Grants;
 use crate::error::{EngineError, Result};
-use crate::plan::{DatasetTable, ScanOf, is_granted};
+use crate::plan::{DatasetTable, LocalCatalog, ScanOf, is_granted};
+use crate::rollup;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::session_state::SessionState;
@@ -25,6 +26,20 @@ impl Policed {
     /// Returns the plan, to describe or to run it.
     pub(crate) fn plan(&self) -> &LogicalPlan {
         &self.plan
+    }
+
+    /// Returns the same plan with aggregations answered from rollups, each scan checked again. A plan that reads anything
+    /// under limits stays as it is.
+    ///
+    /// # Errors
+    /// `PermissionDenied` when a rollup is of a dataset that the grants don't show as a whole.
+    pub(crate) fn answered_from_rollups(&self, local: &LocalCatalog) -> Result<Self> {
+        if self.limited {
+            return Ok(self.clone());
+        }
+        let plan = rollup::answered(self.plan.clone(), local)?;
+        let limited = check(&plan, &local.grants)?;
+        Ok(Self { plan, limited })
     }
 
     /// Tells whether a dataset in it is read under limits.

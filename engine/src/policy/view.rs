@@ -88,6 +88,8 @@ fn narrowed(full: &DatasetState, limits: &Limits) -> DatasetState {
         }),
         deliveries: Vec::new(),
         live_slices: BTreeMap::new(),
+        // They would tell of hidden items, and hold rows of others.
+        rollups: BTreeMap::new(),
         ..full.clone()
     }
 }

@@ -36,6 +36,16 @@ pub(crate) const MAX_NESTING: usize = 128;
 /// Footers of Parquet files kept in memory. The default of 50 MB holds about 1,000 wide files.
 const FOOTER_CACHE_BYTES: usize = 512 * 1024 * 1024;
 
+/// Smaller sides of joins up to this size are built once and not distributed; docs/performance.md says what it is worth.
+const SHARED_BUILD_BYTES: usize = 64 * 1024 * 1024;
+/// The same in rows: building is done by one thread.
+const SHARED_BUILD_ROWS: usize = 1_000_000;
+
+/// Span of keys, of 4 bytes each, that a join may address directly whatever the number of its rows.
+const DIRECT_KEYS: usize = 1_000_000;
+/// Beyond it, the part of the span that must be keys: at most 133 bytes a row.
+const DIRECT_KEY_DENSITY: f64 = 0.03;
+
 /// Returns the internal URL of Basin's store.
 pub(crate) fn store_url() -> Result<ObjectStoreUrl> {
     Ok(ObjectStoreUrl::parse(STORE_URL)?)
@@ -78,6 +88,14 @@ pub(crate) fn template(config: &EngineConfig, env: Arc<RuntimeEnv>) -> SessionSt
     options.execution.spill_compression = SpillCompression::Lz4Frame;
     // Timestamps without a zone stay so; the server's own zone must not show in results.
     options.execution.time_zone = None;
+    // One table of the smaller side for all, so that the larger one need not be distributed first.
+    options.optimizer.hash_join_single_partition_threshold = SHARED_BUILD_BYTES;
+    options.optimizer.hash_join_single_partition_threshold_rows = SHARED_BUILD_ROWS;
+    // Keys of a join are looked for in its table: a list of them would be hashed and compared once more.
+    options.optimizer.hash_join_inlist_pushdown_max_size = 0;
+    // Whole numbers as keys are found by their place, not by their hash, while that takes little memory for each.
+    options.execution.perfect_hash_join_small_build_threshold = DIRECT_KEYS;
+    options.execution.perfect_hash_join_min_key_density = DIRECT_KEY_DENSITY;
     SessionStateBuilder::new()
         .with_config(session)
         .with_runtime_env(env)

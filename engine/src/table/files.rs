@@ -4,6 +4,7 @@ use super::order::{self, FileOrder};
 use super::shape::Shape;
 use super::statistics::{FileStats, of_type};
 use crate::error::{EngineError, Result};
+use crate::hot::HotColumns;
 use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
@@ -53,13 +54,24 @@ pub(crate) struct TableCache {
     store: Arc<dyn ObjectStore>,
     env: Arc<RuntimeEnv>,
     io: Handle,
+    hot: Option<Arc<HotColumns>>,
     versions: Mutex<HashMap<TableKey, Cell>>,
     orders: Arc<Mutex<BTreeMap<Path, Option<FileOrder>>>>,
 }
 
 impl TableCache {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, env: Arc<RuntimeEnv>, io: Handle) -> Self {
-        Self { store, env, io, versions: Mutex::default(), orders: Arc::default() }
+    pub(crate) fn new(
+        store: Arc<dyn ObjectStore>,
+        env: Arc<RuntimeEnv>,
+        io: Handle,
+        hot: Option<Arc<HotColumns>>,
+    ) -> Self {
+        Self { store, env, io, hot, versions: Mutex::default(), orders: Arc::default() }
+    }
+
+    /// Returns the columns in memory, when some are kept.
+    pub(super) fn hot(&self) -> Option<&Arc<HotColumns>> {
+        self.hot.as_ref()
     }
 
     /// Returns the files of a version, reading the Delta log the first time.

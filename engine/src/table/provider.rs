@@ -3,6 +3,7 @@
 
 use super::files::{TableCache, TableKey};
 use super::order;
+use crate::hot::HotSource;
 use crate::session::store_url;
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -12,7 +13,9 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{DFSchema, Result, Statistics, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
-use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{
+    FileScanConfigBuilder, FileSource, ParquetFileReaderFactory, ParquetSource,
+};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::{TableProvider, TableType};
 use datafusion::logical_expr::utils::conjunction;
@@ -120,17 +123,21 @@ impl TableProvider for VersionTable {
         }
         let env = state.runtime_env();
         let url = store_url()?;
-        let reader = CachedParquetFileReaderFactory::new(
+        let reader: Arc<dyn ParquetFileReaderFactory> = Arc::new(CachedParquetFileReaderFactory::new(
             env.object_store(&url)?,
             env.cache_manager.get_file_metadata_cache(),
-        );
+        ));
         let mut source = ParquetSource::new(table.shape.scan.clone())
             .with_table_parquet_options(state.table_options().parquet.clone())
-            .with_parquet_file_reader_factory(Arc::new(reader));
+            .with_parquet_file_reader_factory(Arc::clone(&reader));
         if let Some(hint) = state.config_options().execution.parquet.metadata_size_hint {
             source = source.with_metadata_size_hint(hint);
         }
-        let config = FileScanConfigBuilder::new(url, Arc::new(source))
+        let source: Arc<dyn FileSource> = match self.cache.hot() {
+            Some(hot) => Arc::new(HotSource::new(Arc::new(source), reader, Arc::clone(hot))),
+            None => Arc::new(source),
+        };
+        let config = FileScanConfigBuilder::new(url, source)
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_projection_indices(Some(table.shape.project(projection)))?

@@ -4,6 +4,7 @@
 mod audit;
 mod cells;
 mod demands;
+mod hot;
 mod limits;
 mod lineage;
 mod parameters;
@@ -12,6 +13,7 @@ mod policed;
 mod policy;
 mod pruning;
 mod readonly;
+mod rollups;
 mod rows;
 mod select;
 mod substrait;

@@ -19,6 +19,7 @@ mod password;
 mod policy;
 mod pool;
 mod pooling_bar;
+mod rollup;
 mod serve;
 mod session;
 mod signals;
@@ -81,6 +82,9 @@ enum Command {
     /// Ask for access to a dataset, and decide what was asked
     #[command(subcommand)]
     Demand(demand::DemandCommand),
+    /// Declare aggregates of datasets that answer queries in their place
+    #[command(subcommand)]
+    Rollup(rollup::RollupCommand),
     /// Check raw files and publish them as a new version of a dataset
     Pool(pool::PoolArgs),
     /// Serve the store over Arrow Flight SQL
@@ -131,6 +135,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Audit(command) => signals::interruptible(audit::run(&session, command)).await,
         Command::Policy(command) => signals::interruptible(policy::run(&session, command)).await,
         Command::Demand(command) => signals::interruptible(demand::run(&session, command)).await,
+        Command::Rollup(command) => signals::interruptible(rollup::run(&session, command)).await,
         Command::Pool(args) => signals::interruptible(pool::run(&session, args)).await,
         Command::Serve(args) => serve::run(&session, args).await,
         Command::Sql(args) => sql::run(&session, args).await,

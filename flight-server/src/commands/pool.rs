@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::error::{CommandError, Result};
 use super::pooling_bar::pool_with_bar;
+use super::rollup;
 use super::session::{Session, author};
 use super::size;
 
@@ -62,8 +63,13 @@ pub(crate) async fn run(session: &Session, args: PoolArgs) -> Result<()> {
         threads: args.threads.map_or_else(cores, NonZero::get),
         author: author(),
     };
+    let (datasets, dry_run) = (request.datasets.clone(), request.dry_run);
     let report = pool_with_bar(&catalog, request).await?;
-    session.answer(&report)
+    session.answer(&report)?;
+    if !dry_run {
+        rollup::refresh_after(&catalog, &datasets).await;
+    }
+    Ok(())
 }
 
 /// One thread a core.

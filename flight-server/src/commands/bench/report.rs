@@ -17,8 +17,6 @@ pub(super) struct Setting {
     pub(super) scale: Option<f64>,
     pub(super) clients: u32,
     pub(super) seed: u64,
-    /// Whether the server might answer from its result cache.
-    pub(super) result_cache: bool,
     /// Against what answers were checked.
     pub(super) checked_against: &'static str,
 }
@@ -104,12 +102,11 @@ impl fmt::Display for Report {
         });
         let header = ["query", "#rows", "#runs", "#queries/s", "#p50 ms", "#p90 ms", "#p99 ms", "#max ms"];
         writeln!(f, "{}", output::table(&output::header(&header), rows.collect()))?;
-        let Setting { server, version, scale, clients, seed, result_cache, checked_against } = &self.setting;
+        let Setting { server, version, scale, clients, seed, checked_against } = &self.setting;
         let what = scale.map_or_else(|| "a statement".to_owned(), |scale| format!("TPC-H at scale {scale}"));
-        let cache = if *result_cache { "as the server has it" } else { "off" };
         write!(
             f,
-            "{what}, {clients} clients, {:.1} s, seed {seed}, basin {version}, {server}\nresult cache {cache}; every answer \
+            "{what}, {clients} clients, {:.1} s, seed {seed}, basin {version}, {server}\nevery answer \
              checked against {checked_against}",
             self.seconds
         )

@@ -54,9 +54,6 @@ pub(crate) struct RunArgs {
     /// Decides the order in which each client asks
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Ask the server not to answer from its result cache
-    #[arg(long)]
-    no_result_cache: bool,
 }
 
 /// Reads `60s`, `5m`, `1h`; a bare number is seconds.
@@ -75,7 +72,7 @@ pub(crate) async fn run(session: &Session, args: RunArgs) -> Result<()> {
         let target = remote_target(address, &args)?;
         measure(&target, &args).await?
     } else {
-        let (server, target) = serve_store(session, !args.no_result_cache).await?;
+        let (server, target) = serve_store(session).await?;
         let shutdown = CancellationToken::new();
         let serving = async { Ok(server.serve(shutdown.clone()).await?) };
         let measuring = async {
@@ -97,8 +94,7 @@ fn remote_target(address: Address, args: &RunArgs) -> Result<Target> {
         ));
     };
     let password = password::existing(&user)?;
-    let result_cache = !args.no_result_cache;
-    Ok(Target { address, authority: args.tls_ca.clone(), user, password, result_cache })
+    Ok(Target { address, authority: args.tls_ca.clone(), user, password })
 }
 
 async fn measure(target: &Target, args: &RunArgs) -> Result<Report> {
@@ -126,7 +122,6 @@ async fn measure(target: &Target, args: &RunArgs) -> Result<Report> {
         scale,
         clients: args.clients,
         seed: args.seed,
-        result_cache: target.result_cache,
         checked_against,
     };
     Ok(Report::new(setting, &work.queries, &runs, elapsed))

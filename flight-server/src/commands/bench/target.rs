@@ -18,8 +18,6 @@ use crate::commands::user;
 
 /// The user that `basin bench load` makes.
 const USER: &str = "bench";
-/// Header of the session option `result_cache`.
-const RESULT_CACHE_HEADER: &str = "x-basin-result-cache";
 
 /// Where clients connect, and as whom.
 #[derive(Debug, Clone)]
@@ -28,18 +26,13 @@ pub(super) struct Target {
     pub(super) authority: Option<PathBuf>,
     pub(super) user: String,
     pub(super) password: String,
-    pub(super) result_cache: bool,
 }
 
 impl Target {
     /// Signs in on a connection of its own.
     pub(super) async fn connect(&self) -> Result<Remote> {
         let sign_in = SignIn { user: self.user.clone(), password: self.password.clone(), purpose: None };
-        let mut remote = Remote::connect(&self.address, self.authority.as_deref(), sign_in).await?;
-        if !self.result_cache {
-            remote.set_option(RESULT_CACHE_HEADER, "false");
-        }
-        Ok(remote)
+        Remote::connect(&self.address, self.authority.as_deref(), sign_in).await
     }
 }
 
@@ -59,7 +52,7 @@ pub(super) async fn make_user(catalog: &Catalog) -> Result<()> {
 }
 
 /// Binds a server for the store in this process; it must be served for the target to answer.
-pub(super) async fn serve_store(session: &Session, result_cache: bool) -> Result<(BoundServer, Target)> {
+pub(super) async fn serve_store(session: &Session) -> Result<(BoundServer, Target)> {
     let catalog = session.open().await?;
     let password = own_user::password(&catalog, USER).await?;
     let snapshot = catalog.latest().await?;
@@ -80,6 +73,6 @@ pub(super) async fn serve_store(session: &Session, result_cache: bool) -> Result
     let server = bind(engine, ServerConfig { listen, ..ServerConfig::default() }).await?;
     let address =
         Address { host: Ipv4Addr::LOCALHOST.to_string(), port: server.local_addr().port(), tls: false };
-    let target = Target { address, authority: None, user: USER.to_owned(), password, result_cache };
+    let target = Target { address, authority: None, user: USER.to_owned(), password };
     Ok((server, target))
 }

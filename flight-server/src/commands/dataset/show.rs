@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::commands::error::Result;
 use crate::commands::output::{self, grouped};
+use crate::commands::rollup::RollupLine;
 use crate::commands::session::Session;
 use crate::commands::{output::print, size};
 
@@ -30,6 +31,8 @@ struct Shown<'a> {
     layout: &'a basin_catalog::Layout,
     current: Option<&'a DatasetVersion>,
     deliveries: Vec<&'a Delivery>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rollups: Vec<RollupLine>,
 }
 
 pub(super) async fn run(session: &Session, args: ShowArgs) -> Result<()> {
@@ -54,6 +57,7 @@ fn shown(state: &DatasetState) -> Shown<'_> {
         layout: &definition.layout,
         current: state.current(),
         deliveries: live.into_iter().filter_map(|id| state.delivery(id)).collect(),
+        rollups: state.rollups.values().map(|rollup| RollupLine::of(state, rollup)).collect(),
     }
 }
 
@@ -72,6 +76,9 @@ impl fmt::Display for Shown<'_> {
         }
         self.layout_lines(f)?;
         self.version_lines(f)?;
+        self.rollups
+            .iter()
+            .try_for_each(|rollup| write!(f, "  {}", rollup.to_string().replace("\n  ", "\n    ")))?;
         self.item_table(f)
     }
 }

@@ -40,8 +40,6 @@ pub(crate) struct SignIn {
 pub(crate) struct Remote {
     client: FlightSqlServiceClient<Channel>,
     purpose: Option<String>,
-    /// Session options of every call, by header.
-    options: Vec<(&'static str, &'static str)>,
 }
 
 impl Remote {
@@ -66,12 +64,7 @@ impl Remote {
         let token = handshake(&mut service, &sign_in).await?;
         let mut client = FlightSqlServiceClient::new_from_inner(service);
         client.set_token(token);
-        Ok(Self { client, purpose: sign_in.purpose, options: Vec::new() })
-    }
-
-    /// Sends a header with every statement from now on; servers that don't know it ignore it.
-    pub(crate) fn set_option(&mut self, header: &'static str, value: &'static str) {
-        self.options.push((header, value));
+        Ok(Self { client, purpose: sign_in.purpose })
     }
 
     /// Runs one statement as of a state ("" is the latest).
@@ -82,9 +75,6 @@ impl Remote {
         }
         if !as_of.is_empty() {
             client.set_header(AS_OF_HEADER, as_of);
-        }
-        for (header, value) in &self.options {
-            client.set_header(*header, *value);
         }
         let info = client.execute(sql.to_owned(), None).await?;
         let FlightInfo { endpoint: endpoints, .. } = &info;
