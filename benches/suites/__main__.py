@@ -6,7 +6,7 @@ import os
 import pathlib
 import sys
 
-SUITES = ["tpch", "small", "stream", "dashboards", "compare"]
+SUITES = ["tpch", "small", "stream", "dashboards", "growth", "clickbench", "compare"]
 HERE = pathlib.Path(__file__).resolve().parent.parent
 
 
