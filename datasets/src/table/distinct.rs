@@ -79,7 +79,8 @@ async fn count(
 }
 
 async fn read_file(store: &Arc<dyn ObjectStore>, folder: &Path, file: &TableFile) -> Result<Sketches> {
-    let counts = file.counts.ok_or_else(|| DatasetsError::internal(format!("{} has no sketches", file.path)))?;
+    let counts =
+        file.counts.ok_or_else(|| DatasetsError::internal(format!("{} has no sketches", file.path)))?;
     let path = Path::parse(format!("{folder}/{}", file.path))
         .map_err(|source| failed(&file.path, object_store::Error::from(source)))?;
     let range = counts.offset..counts.offset.saturating_add(counts.bytes);

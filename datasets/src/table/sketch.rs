@@ -43,9 +43,8 @@ impl ColumnSketch {
     /// Arrow's own.
     pub(super) fn update(&mut self, array: &ArrayRef) -> Result<()> {
         match array.data_type() {
-            DataType::Utf8 => self.add(array.as_string::<i32>().iter(), |text| {
-                Coupon::from_value(raw_bytes::from_str(text))
-            }),
+            DataType::Utf8 => self
+                .add(array.as_string::<i32>().iter(), |text| Coupon::from_value(raw_bytes::from_str(text))),
             DataType::Binary => self.add(array.as_binary::<i32>().iter(), |bytes| {
                 Coupon::from_value(raw_bytes::from_slice(bytes))
             }),
@@ -80,7 +79,11 @@ impl ColumnSketch {
     }
 
     /// A value that repeats the one before it costs a comparison: sorted columns are nearly free.
-    fn add<V: Copy + PartialEq>(&mut self, values: impl Iterator<Item = Option<V>>, coupon: impl Fn(V) -> Coupon) {
+    fn add<V: Copy + PartialEq>(
+        &mut self,
+        values: impl Iterator<Item = Option<V>>,
+        coupon: impl Fn(V) -> Coupon,
+    ) {
         let mut last = None;
         for value in values.flatten() {
             if last != Some(value) {

@@ -21,12 +21,12 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 use uuid::Uuid;
 
-use super::{Counts, FileSpec, TableFile};
 use super::delta::column_indices;
 use super::encode::RowGroup;
 use super::sketch::{ColumnSketch, Sketches};
 use super::statistics::stats_json;
 use super::upload::Upload;
+use super::{Counts, FileSpec, TableFile};
 use crate::{DatasetsError, Result};
 
 /// Rows of a row group: large enough for dictionaries, small enough to encode in memory.

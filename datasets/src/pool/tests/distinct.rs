@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use basin_catalog::{Change, DatasetVersion, Publication};
 
-use super::super::*;
 use super::world::{World, name, plain};
 use crate::table::{FileSet, TableFile, TableShape, stored_schema};
 
