@@ -1,5 +1,5 @@
 mod distinct;
-mod world;
+pub(crate) mod world;
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -16,7 +18,7 @@ use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuil
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
-use super::TableFile;
+use super::{TableFile, WRITER};
 use crate::{DatasetsError, Result};
 
 /// Rows of one batch.
@@ -26,17 +28,13 @@ const BATCH_ROWS: usize = 8192;
 ///
 /// # Errors
 /// The store's errors; a damaged file.
-pub(super) async fn batches(
+pub(crate) async fn batches(
     store: &Arc<dyn ObjectStore>,
     folder: &Path,
     file: &TableFile,
     columns: Option<&[String]>,
 ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
-    let path = Path::parse(format!("{folder}/{}", file.path)).map_err(|source| DatasetsError::Store {
-        action: format!("reading {}", file.path),
-        source: source.into(),
-    })?;
-    let reader = StoreReader { store: Arc::clone(store), path, size_bytes: file.size_bytes };
+    let reader = StoreReader::open(store, folder, file)?;
     let mut builder = ParquetRecordBatchStreamBuilder::new(reader).await?.with_batch_size(BATCH_ROWS);
     if let Some(columns) = columns {
         let names = columns.iter().map(String::as_str);
@@ -46,11 +44,55 @@ pub(super) async fn batches(
     Ok(builder.build()?.map_err(DatasetsError::from).boxed())
 }
 
+/// The columns that a file's rows are sorted by, ascending with NULL last, as Basin's own footer says it.
+///
+/// # Errors
+/// The store's errors; a damaged file.
+pub(crate) async fn file_order(
+    store: &Arc<dyn ObjectStore>,
+    folder: &Path,
+    file: &TableFile,
+) -> Result<Vec<String>> {
+    let mut reader = StoreReader::open(store, folder, file)?;
+    let footer = reader.get_metadata(None).await?;
+    let ours = footer.file_metadata().created_by().is_some_and(|by| by.starts_with(WRITER));
+    let Some(first) = footer.row_groups().first().filter(|_| ours) else { return Ok(Vec::new()) };
+    let columns = first.sorting_columns().into_iter().flatten();
+    let columns = columns.take_while(|column| !column.descending && !column.nulls_first);
+    let name = |index: i32| {
+        let column = footer.file_metadata().schema_descr().columns().get(usize::try_from(index).ok()?)?;
+        column.path().parts().first().cloned()
+    };
+    Ok(columns.map_while(|column| name(column.column_idx)).collect())
+}
+
+/// Brings a batch of an older file to today's schema: items that it lacks are NULL.
+///
+/// # Errors
+/// Arrow's own.
+pub(crate) fn align(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+        Some(column) => Ok(cast(column, field.data_type())?),
+        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+    });
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_>>()?)?)
+}
+
 /// Ranges of one object, as Parquet's reader asks for them.
 struct StoreReader {
     store: Arc<dyn ObjectStore>,
     path: Path,
     size_bytes: u64,
+}
+
+impl StoreReader {
+    fn open(store: &Arc<dyn ObjectStore>, folder: &Path, file: &TableFile) -> Result<Self> {
+        let path = Path::parse(format!("{folder}/{}", file.path)).map_err(|source| DatasetsError::Store {
+            action: format!("reading {}", file.path),
+            source: source.into(),
+        })?;
+        Ok(Self { store: Arc::clone(store), path, size_bytes: file.size_bytes })
+    }
 }
 
 impl AsyncFileReader for StoreReader {

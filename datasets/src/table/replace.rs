@@ -5,11 +5,10 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use arrow::array::{BooleanArray, BooleanBufferBuilder, RecordBatch, new_null_array};
-use arrow::compute::{cast, filter_record_batch};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{BooleanArray, BooleanBufferBuilder, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::DataType;
 use basin_catalog::{DatasetDefinition, SliceKey};
 use futures::TryStreamExt;
 use serde_json::Value;
@@ -120,7 +119,9 @@ async fn rewrite(
 ) -> Result<Vec<TableFile>> {
     let mut index = SliceIndex::new(definition)?;
     let mut batches = read::batches(&spec.store, &spec.folder, file, None).await?;
-    let mut writer = TableWriter::new(spec.clone())?;
+    // The rows stay in the order that they have, which is not today's when the manifest has changed.
+    let sort = read::file_order(&spec.store, &spec.folder, file).await?;
+    let mut writer = TableWriter::new(FileSpec { sort, ..spec.clone() })?;
     let (sender, mut receiver) = mpsc::channel::<RecordBatch>(4);
     let writing = tokio::task::spawn_blocking(move || {
         while let Some(batch) = receiver.blocking_recv() {
@@ -130,7 +131,7 @@ async fn rewrite(
     });
     while let Some(batch) = batches.try_next().await? {
         let mask = remaining(&mut index, &batch, replaced)?;
-        let batch = align(&filter_record_batch(&batch, &mask)?, &spec.schema)?;
+        let batch = read::align(&filter_record_batch(&batch, &mask)?, &spec.schema)?;
         if sender.send(batch).await.is_err() {
             break;
         }
@@ -150,13 +151,4 @@ fn remaining(
         mask.append_n(range.len(), !is_replaced);
     }
     Ok(BooleanArray::new(mask.finish(), None))
-}
-
-/// Brings a batch of an older file to today's schema: items that it lacks are NULL.
-fn align(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
-        Some(column) => Ok(cast(column, field.data_type())?),
-        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
-    });
-    Ok(RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_>>()?)?)
 }

@@ -26,13 +26,13 @@ use super::encode::RowGroup;
 use super::sketch::{ColumnSketch, Sketches};
 use super::statistics::stats_json;
 use super::upload::Upload;
-use super::{Counts, FileSpec, TableFile};
+use super::{Counts, FileSpec, TableFile, WRITER};
 use crate::{DatasetsError, Result};
 
 /// Rows of a row group: large enough for dictionaries, small enough to encode in memory.
 const ROW_GROUP_ROWS: usize = 1 << 20;
 /// A file is closed once it is this large.
-const FILE_BYTES: u64 = 256 << 20;
+pub(crate) const FILE_BYTES: u64 = 256 << 20;
 
 /// Writes batches as files.
 #[derive(Debug)]
@@ -227,7 +227,7 @@ fn properties(spec: &FileSpec) -> Result<WriterProperties> {
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_created_by(format!("basin {}", env!("CARGO_PKG_VERSION")))
+        .set_created_by(format!("{WRITER}{}", env!("CARGO_PKG_VERSION")))
         .set_sorting_columns((!sorting.is_empty()).then_some(sorting));
     for column in &spec.bloom {
         builder = builder.set_column_bloom_filter_enabled(ColumnPath::from(column.as_str()), true);

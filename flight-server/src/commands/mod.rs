@@ -11,6 +11,7 @@ mod filter;
 mod grant;
 mod logging;
 mod moment;
+mod optimize;
 mod org;
 mod output;
 mod password;
@@ -81,6 +82,8 @@ enum Command {
     Demand(demand::DemandCommand),
     /// Check raw files and publish them as a new version of a dataset
     Pool(pool::PoolArgs),
+    /// Merge small files of datasets and sort them as their manifests say
+    Optimize(optimize::OptimizeArgs),
     /// Serve the store over Arrow Flight SQL
     Serve(serve::ServeArgs),
     /// Run SQL: one statement, a script from stdin, or interactively
@@ -127,6 +130,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Policy(command) => signals::interruptible(policy::run(&session, command)).await,
         Command::Demand(command) => signals::interruptible(demand::run(&session, command)).await,
         Command::Pool(args) => signals::interruptible(pool::run(&session, args)).await,
+        Command::Optimize(args) => signals::interruptible(optimize::run(&session, args)).await,
         Command::Serve(args) => serve::run(&session, args).await,
         Command::Sql(args) => sql::run(&session, args).await,
         Command::Demo(args) => demo::run(&session, args).await,
