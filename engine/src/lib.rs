@@ -14,6 +14,7 @@
 //! | `execute` | nothing: it runs |
 //! | `progress` | nothing: it shows how far a query is |
 //! | `audit` | what is remembered |
+//! | `advise` | nothing: it tells which layout would have helped the queries that are remembered |
 //! | `table` | nothing: a dataset version as a Parquet scan |
 //! | `system` | nothing: catalog facts as tables |
 //! | `session` | how DataFusion is set up |
@@ -21,6 +22,7 @@
 //! It knows nothing of the wire, and authenticates nobody.
 
 mod admission;
+mod advise;
 mod audit;
 mod cancel;
 mod config;
@@ -37,6 +39,7 @@ mod system;
 mod table;
 
 pub use admission::Admitted;
+pub use advise::{Advice, Asked, Choice, Filter, ItemUse, LaidOut, RollupAdvice, advise};
 pub use audit::Rolled;
 pub use config::EngineConfig;
 pub use datafusion::scalar::ScalarValue;

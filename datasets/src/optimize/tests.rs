@@ -205,7 +205,7 @@ async fn more_than_the_memory_is_sorted_on_disk() {
         world.pool("a.csv", &day(number, 300_000)).await.unwrap();
     }
     world.apply(&manifest(r#"["date", "city"]"#, r#"["confirmed"]"#, r#""reject""#, OCCURRENCE)).await;
-    let request = OptimizeRequest { memory_bytes: 16 << 20, ..request(false) };
+    let request = OptimizeRequest { memory_bytes: 32 << 20, ..request(false) };
     let report = optimize(&world.catalog, &request, &Progress::default()).await.unwrap();
     assert_eq!((report.files_after, report.partitions[0].rows), (Some(1), 600_000));
     let values: Vec<u32> = files_as_text(&world).await[0]
