@@ -53,7 +53,8 @@ pub(super) async fn merge(
         let number = context.number.map(ItemName::as_str);
         let columns = spec.sort.iter().map(String::as_str).chain(number);
         let columns = columns.map(|name| Ok(spec.schema.index_of(name)?)).collect::<Result<Vec<_>>>()?;
-        let arranger = Arranger::new(context.memory_bytes / SORT_SHARE, BATCH_ROWS, context.spill)?;
+        let memory_bytes = context.memory_bytes / SORT_SHARE;
+        let arranger = Arranger::new(memory_bytes, inputs.len(), BATCH_ROWS, context.spill)?;
         let _in_cpu = context.cpu.enter();
         arranger.sort(&spec.schema, &columns, inputs)?
     } else {

@@ -202,7 +202,9 @@ async fn beside_concurrent_deliveries_no_row_is_lost() {
 async fn more_than_the_memory_is_sorted_on_disk() {
     let world = World::new(&plain(), true).await;
     for number in 1..=2 {
-        world.pool("a.csv", &day(number, 300_000)).await.unwrap();
+        let files = vec![world.file("a.csv", &day(number, 300_000))];
+        let request = crate::PoolRequest { memory_bytes: 32 << 20, ..world.request(files) };
+        pool(&world.catalog, request, &Progress::default()).await.unwrap();
     }
     world.apply(&manifest(r#"["date", "city"]"#, r#"["confirmed"]"#, r#""reject""#, OCCURRENCE)).await;
     let request = OptimizeRequest { memory_bytes: 32 << 20, ..request(false) };

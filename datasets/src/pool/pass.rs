@@ -105,7 +105,8 @@ pub(super) async fn run(
     )?;
     let (feed, fed) = mpsc::channel(WRITE_QUEUE);
     let written = start_writer(spec, definition, file_count, context.progress.clone(), fed)?;
-    let arranger = Arranger::new(context.memory_bytes / SORT_SHARE, BATCH_ROWS, context.spill)?;
+    let sorters = inputs.len() + usize::from(order.second.is_some());
+    let arranger = Arranger::new(context.memory_bytes / SORT_SHARE, sorters, BATCH_ROWS, context.spill)?;
     let arranged = arrange((arranger, order), schema, inputs, keys, feed);
     let arranged = AbortOnDrop(context.cpu.spawn(arranged)).join().await;
     let written =
