@@ -76,6 +76,6 @@ fn partitions_are_replaced_and_every_version_stays() -> Result<()> {
         ensure!(found == [sum.to_string()], "as of {as_of}: {found:?}");
     }
     let folders = fs::read_dir(store.path().join("data/test/beds"))?.count();
-    ensure!(folders == 13, "twelve partitions and the log, found {folders}");
+    ensure!(folders == 14, "twelve partitions, the log and the counts of distinct values, found {folders}");
     Ok(())
 }
