@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-const STAGES: [&str; 6] = ["starting", "hashing", "reading", "writing", "publishing", "done"];
+const STAGES: [&str; 7] =
+    ["starting", "hashing", "reading", "writing", "publishing", "merging small files", "done"];
 
 /// The stage that pooling is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +13,8 @@ pub(crate) enum Stage {
     Reading = 2,
     Writing = 3,
     Publishing = 4,
-    Done = 5,
+    Compacting = 5,
+    Done = 6,
 }
 
 /// Counters of one pooling; clones share them.
@@ -32,7 +34,7 @@ struct Counters {
 }
 
 impl Progress {
-    /// Names what is being done now, in one word.
+    /// Names what is being done now, in a few words.
     pub fn stage(&self) -> &'static str {
         STAGES.get(self.counters.stage.load(Relaxed)).copied().unwrap_or("starting")
     }

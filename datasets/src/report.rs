@@ -64,6 +64,43 @@ pub struct DatasetReport {
     pub files: Vec<FileReport>,
     /// The first rejected rows.
     pub first_rejects: Vec<RejectReport>,
+    /// What became of the small files that had gathered; none when there were few.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compaction: Option<Compaction>,
+}
+
+/// Merging of small files after a publication.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compaction {
+    /// They were merged, in a version of their own.
+    Done {
+        /// That version.
+        version: Option<u64>,
+        /// Files before.
+        files_before: u64,
+        /// Files after.
+        files_after: u64,
+    },
+    /// They are as they were; the delivery is published all the same.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Compaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done { version, files_before, files_after } => {
+                let version = version.map(|version| format!(" as version {version}")).unwrap_or_default();
+                write!(f, "{files_before} files merged into {files_after}{version}")
+            }
+            Self::Failed { reason } => {
+                write!(f, "small files not merged: {reason}; basin optimize tries again")
+            }
+        }
+    }
 }
 
 /// What one file gave to one dataset.
@@ -146,6 +183,9 @@ impl fmt::Display for DatasetReport {
             self.rows_retained,
             human_bytes(self.bytes_out)
         )?;
+        if let Some(compaction) = &self.compaction {
+            writeln!(f, "  {compaction}")?;
+        }
         for file in &self.files {
             let FileReport { name, rows_in, rows_accepted, rows_rejected, .. } = file;
             writeln!(f, "  {name}: {rows_in} = {rows_accepted} + {rows_rejected}")?;
@@ -154,7 +194,7 @@ impl fmt::Display for DatasetReport {
     }
 }
 
-fn human_bytes(bytes: u64) -> String {
+pub(crate) fn human_bytes(bytes: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"];
     let mut value = bytes as f64;
     let mut unit = 0;

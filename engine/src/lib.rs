@@ -16,6 +16,7 @@
 //! | `audit` | what is remembered |
 //! | `hot` | nothing: columns of files in memory |
 //! | `rollup` | nothing: aggregations answered from rollups, with the same rows |
+//! | `advise` | nothing: it tells which layout would have helped the queries that are remembered |
 //! | `table` | nothing: a dataset version as a Parquet scan |
 //! | `system` | nothing: catalog facts as tables |
 //! | `session` | how DataFusion is set up |
@@ -23,6 +24,7 @@
 //! It knows nothing of the wire, and authenticates nobody.
 
 mod admission;
+mod advise;
 mod audit;
 mod cancel;
 mod config;
@@ -41,6 +43,7 @@ mod system;
 mod table;
 
 pub use admission::Admitted;
+pub use advise::{Advice, Asked, Choice, Filter, ItemUse, LaidOut, RollupAdvice, advise};
 pub use audit::Rolled;
 pub use config::EngineConfig;
 pub use datafusion::scalar::ScalarValue;

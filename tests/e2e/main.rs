@@ -15,6 +15,7 @@ mod concurrency;
 mod crash;
 mod limits;
 mod officer;
+mod optimize;
 mod pack;
 mod partitions;
 mod policy_cost;

@@ -48,15 +48,20 @@ impl Order {
             let by_key = joined(&[key.clone(), place.to_vec()]);
             (Some(by_key), Some(joined(&[table.clone(), key.clone(), place.to_vec()])))
         };
-        // Every file has one value of the partition, so that order by the rest holds inside a file.
-        let declared =
-            joined(&[without_number(&layout.partition), without_number(&layout.sort), key.clone()]);
         Ok(Self {
             first: first.map(|columns| positions(rows, &columns)).transpose()?,
             second: second.map(|columns| positions(rows, &columns)).transpose()?,
             key: positions(rows, &key)?,
-            declared,
+            declared: Self::declared(definition, number),
         })
+    }
+
+    /// The order of a dataset's files. Each has one value of the partition, so that order by the rest holds inside a file.
+    pub(crate) fn declared(definition: &DatasetDefinition, number: Option<&ItemName>) -> Vec<String> {
+        let layout = &definition.layout;
+        let items = layout.partition.iter().chain(&layout.sort).chain(&layout.key);
+        let names = items.filter(|item| Some(*item) != number).map(ToString::to_string);
+        joined(&[names.collect()])
     }
 }
 

@@ -28,6 +28,9 @@ use crate::{DatasetsError, Result};
 /// A source of the sort: one channel of batches, or of the reason why reading stopped.
 pub(crate) type SortInput = mpsc::Receiver<std::result::Result<RecordBatch, DataFusionError>>;
 
+/// Share of the budget kept for merging. To spill, a sort merges all batches that it holds, and a merge holds the keys
+/// of each a second time: where the key is most of a narrow row, with less a sort that must spill can't.
+const MERGE_SHARE: usize = 3;
 /// Spilled bytes that one delivery may use on the local disk.
 const SPILL_BYTES: u64 = 1 << 40;
 
@@ -38,11 +41,11 @@ pub(crate) struct Arranger {
 }
 
 impl Arranger {
-    /// Prepares the budget.
+    /// Prepares the budget, of which `sorters` inputs are sorted at the same time.
     ///
     /// # Errors
     /// When the spill folder can't be used.
-    pub(crate) fn new(memory_bytes: usize, batch_rows: usize, spill: &Path) -> Result<Self> {
+    pub(crate) fn new(memory_bytes: usize, sorters: usize, batch_rows: usize, spill: &Path) -> Result<Self> {
         let disk = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::Directories(vec![spill.to_path_buf()]))
             .with_max_temp_directory_size(SPILL_BYTES);
@@ -52,7 +55,7 @@ impl Arranger {
             .build_arc()?;
         let config = SessionConfig::new()
             .with_batch_size(batch_rows)
-            .with_sort_spill_reservation_bytes((memory_bytes / 16).min(10 << 20));
+            .with_sort_spill_reservation_bytes(memory_bytes / MERGE_SHARE / sorters.max(1));
         let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).build();
         Ok(Self { context: state.task_ctx() })
     }

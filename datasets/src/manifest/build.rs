@@ -9,7 +9,7 @@ use super::kind::DeliveryKind;
 use super::shape::{
     CheckShape, DatasetShape, DeliveryShape, DuplicateShape, ItemShape, ManifestShape, RuleShape,
 };
-use super::{ItemCheck, Manifest, OnDuplicate, Pooling, RowRule};
+use super::{FileLayout, ItemCheck, Manifest, OnDuplicate, Pooling, RowRule};
 use crate::conform;
 use crate::error::{DatasetsError, Result};
 
@@ -32,6 +32,10 @@ pub(super) fn manifest(text: &str) -> Result<Manifest> {
         slice: shape.layout.slice,
     };
     numbered(&pooling.on_duplicate, &items, &layout)?;
+    let files = FileLayout {
+        compact_above_files: Some(shape.layout.compact_above_files).filter(|files| *files > 0),
+        bloom: bloom(shape.layout.bloom, &items)?,
+    };
     let definition = DatasetDefinition {
         name: shape.dataset.name.clone(),
         entry: entry(shape.dataset)?,
@@ -48,6 +52,7 @@ pub(super) fn manifest(text: &str) -> Result<Manifest> {
         definition,
         checks,
         pooling,
+        files,
     };
     conform::verify(&manifest)?;
     Ok(manifest)
@@ -187,6 +192,23 @@ fn numbered(on_duplicate: &OnDuplicate, items: &[Item], layout: &Layout) -> Resu
         return refuse(format!("item `{name}` is not in layout.key; add it there"));
     }
     Ok(())
+}
+
+/// Bloom filters answer whether a file holds a value, for values that are compared as they are.
+fn bloom(names: Vec<ItemName>, items: &[Item]) -> Result<Vec<ItemName>> {
+    for name in &names {
+        let refuse = |reason: String| Err(DatasetsError::manifest("layout.bloom", reason));
+        match items.iter().find(|item| item.name == *name) {
+            None => return refuse(format!("`{name}` is not an item of the dataset")),
+            Some(item) if !FileLayout::takes_bloom(&item.r#type) => {
+                let reason =
+                    format!("item `{name}` is {}; only texts and integers have bloom filters", item.r#type);
+                return refuse(reason);
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(names)
 }
 
 fn rules(shapes: Vec<RuleShape>) -> Result<Vec<RowRule>> {

@@ -12,7 +12,7 @@ pub(crate) mod tests;
 
 pub use kind::{ColumnSource, CsvFormat, DeliveryKind, Encoding, ExcelFormat, Format, FromColumn};
 
-use basin_catalog::{DatasetDefinition, ItemName};
+use basin_catalog::{DatasetDefinition, ItemName, ItemType};
 use chrono::NaiveDate;
 
 use crate::error::Result;
@@ -24,7 +24,17 @@ pub struct Manifest {
     checks: Vec<ItemCheck>,
     rules: Vec<RowRule>,
     pooling: Pooling,
+    files: FileLayout,
     kinds: Vec<DeliveryKind>,
+}
+
+/// What a manifest says of the files that rows are kept in, beyond their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileLayout {
+    /// Pooling merges the small files of a partition once it has more than so many of them; none: never.
+    pub compact_above_files: Option<usize>,
+    /// Items that get bloom filters beside those of the key.
+    pub bloom: Vec<ItemName>,
 }
 
 /// Limits of one item, as text that is read like the item's values.
@@ -71,6 +81,24 @@ pub enum OnDuplicate {
     Number(ItemName),
 }
 
+impl FileLayout {
+    /// Tells whether items of a type can have a bloom filter.
+    pub fn takes_bloom(r#type: &ItemType) -> bool {
+        let data_type = r#type.arrow();
+        data_type.is_integer() || data_type == arrow::datatypes::DataType::Utf8
+    }
+}
+
+impl OnDuplicate {
+    /// The item that numbers rows with equal keys.
+    pub fn number(&self) -> Option<&ItemName> {
+        match self {
+            Self::Number(item) => Some(item),
+            Self::Refuse | Self::First | Self::Last | Self::Reject => None,
+        }
+    }
+}
+
 impl Manifest {
     /// Parses and validates a manifest.
     ///
@@ -98,6 +126,11 @@ impl Manifest {
     /// Returns how strict pooling is.
     pub fn pooling(&self) -> &Pooling {
         &self.pooling
+    }
+
+    /// Returns what is said of files.
+    pub fn files(&self) -> &FileLayout {
+        &self.files
     }
 
     /// Returns the kinds of delivery in the manifest's order.

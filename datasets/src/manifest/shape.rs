@@ -57,7 +57,7 @@ pub(super) struct DatasetShape {
     pub(super) attribution: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LayoutShape {
     #[serde(default)]
@@ -68,6 +68,22 @@ pub(super) struct LayoutShape {
     pub(super) partition: Vec<ItemName>,
     #[serde(default)]
     pub(super) slice: Vec<ItemName>,
+    #[serde(default)]
+    pub(super) bloom: Vec<ItemName>,
+    #[serde(default = "default_compact_above_files")]
+    pub(super) compact_above_files: usize,
+}
+
+impl Default for LayoutShape {
+    fn default() -> Self {
+        let (key, sort, partition, slice, bloom) = Default::default();
+        Self { key, sort, partition, slice, bloom, compact_above_files: default_compact_above_files() }
+    }
+}
+
+/// A version of more small files is slower to open than it is to merge now and then.
+fn default_compact_above_files() -> usize {
+    32
 }
 
 #[derive(Debug, Deserialize)]

@@ -2,17 +2,17 @@
 //!
 //! `plan` (what is meant) → `pass` per dataset (`read` → conform → arrange → write) → `verdict` (do the
 //! numbers add up, is it refused) → `publish` (Delta commits, then one catalog commit). Until the last
-//! step nothing is visible; a crash anywhere leaves files that no version names.
+//! step nothing is visible; a crash anywhere leaves files that no version names. `compact` tidies up afterwards.
 
+mod compact;
 mod pass;
 mod plan;
 mod publish;
 mod raw;
 mod read;
 mod rejects;
-mod runtime;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verdict;
 
 use std::collections::{BTreeSet, HashSet};
@@ -28,11 +28,11 @@ use self::pass::{PassContext, PassOutcome};
 use self::plan::{DatasetPlan, delivery_digest, digest_file};
 use self::publish::Ready;
 use self::rejects::RejectSpool;
-use self::runtime::CpuRuntime;
 use crate::conform::CodeLists;
 use crate::progress::{Progress, Stage};
 use crate::report::{Outcome, PoolReport};
-use crate::table::{FileSpec, distinct_values};
+use crate::runtime::CpuRuntime;
+use crate::table::{DataLayout, FileSpec, distinct_values};
 use crate::{DatasetsError, Result};
 
 /// Pools a delivery.
@@ -79,7 +79,10 @@ pub async fn pool(catalog: &Catalog, request: PoolRequest, progress: &Progress) 
         return Ok(finish(verdict::report(Outcome::DryRun, &snapshot, reports)));
     }
     progress.enter(Stage::Publishing);
-    let report = publish::publish(&pooling, ready).await?;
+    let mut report = publish::publish(&pooling, ready).await?;
+    progress.enter(Stage::Compacting);
+    drop(cpu);
+    compact::crowded(catalog, &plans, &request, &mut report).await;
     Ok(finish(report))
 }
 
@@ -113,7 +116,7 @@ impl Pooling<'_> {
                 progress: self.progress.clone(),
             };
             let code_lists = self.code_lists(plan).await?;
-            let spec = (!self.request.dry_run).then(|| self.data_spec(plan)).transpose()?;
+            let spec = (!self.request.dry_run).then(|| self.data_spec(plan));
             let outcome = pass::run(plan, code_lists, spool, spec, &context).await?;
             ready.push(self.ready(plan, id.clone(), digests, outcome)?);
         }
@@ -139,8 +142,9 @@ impl Pooling<'_> {
         Ok(lists)
     }
 
-    fn data_spec(&self, plan: &DatasetPlan) -> Result<FileSpec> {
-        Ok(FileSpec::of_dataset(self.catalog, &plan.state.definition, pass::declared_order(plan)?))
+    fn data_spec(&self, plan: &DatasetPlan) -> FileSpec {
+        let definition = &plan.state.definition;
+        FileSpec::of_dataset(self.catalog, definition, DataLayout::of_manifest(definition, &plan.manifest))
     }
 
     /// Puts a pass's numbers together; they must add up.
@@ -169,7 +173,7 @@ impl Pooling<'_> {
             slices,
         };
         let report = verdict::dataset_report(plan.name(), &delivery, &files, &counts, self.request.dry_run);
-        let spec = self.data_spec(plan)?;
+        let spec = self.data_spec(plan);
         Ok(Ready {
             plan: plan.clone(),
             delivery,

@@ -87,7 +87,7 @@ pub(super) async fn run(
     let schema = conformed_schema(&definition);
     let file_count = plan.files.iter().map(|file| file.source.index as usize + 1).max().unwrap_or(0);
     let on_duplicate = plan.manifest.pooling().on_duplicate.clone();
-    let order = order(&definition, &schema, &on_duplicate)?;
+    let order = Order::new(&definition, &schema, on_duplicate.number())?;
     let keys = KeyStage::new(&order, keep(&on_duplicate, &schema)?, &schema)?;
     context.progress.enter(Stage::Reading);
     let (reading, inputs) = Reading::start(
@@ -105,7 +105,8 @@ pub(super) async fn run(
     )?;
     let (feed, fed) = mpsc::channel(WRITE_QUEUE);
     let written = start_writer(spec, definition, file_count, context.progress.clone(), fed)?;
-    let arranger = Arranger::new(context.memory_bytes / SORT_SHARE, BATCH_ROWS, context.spill)?;
+    let sorters = inputs.len() + usize::from(order.second.is_some());
+    let arranger = Arranger::new(context.memory_bytes / SORT_SHARE, sorters, BATCH_ROWS, context.spill)?;
     let arranged = arrange((arranger, order), schema, inputs, keys, feed);
     let arranged = AbortOnDrop(context.cpu.spawn(arranged)).join().await;
     let written =
@@ -141,21 +142,6 @@ fn conformed_schema(definition: &DatasetDefinition) -> SchemaRef {
     fields.push(Field::new(FILE_COLUMN, DataType::UInt32, false));
     fields.push(Field::new(LINE_COLUMN, DataType::UInt64, false));
     Arc::new(Schema::new(fields))
-}
-
-/// The order of a dataset's files, as their footers say it.
-pub(super) fn declared_order(plan: &DatasetPlan) -> Result<Vec<String>> {
-    let definition = &plan.state.definition;
-    Ok(order(definition, &conformed_schema(definition), &plan.manifest.pooling().on_duplicate)?.declared)
-}
-
-fn order(definition: &DatasetDefinition, schema: &SchemaRef, on_duplicate: &OnDuplicate) -> Result<Order> {
-    match on_duplicate {
-        OnDuplicate::Number(item) => Order::new(definition, schema, Some(item)),
-        OnDuplicate::Refuse | OnDuplicate::First | OnDuplicate::Last | OnDuplicate::Reject => {
-            Order::new(definition, schema, None)
-        }
-    }
 }
 
 fn keep(on_duplicate: &OnDuplicate, schema: &Schema) -> Result<Keep> {

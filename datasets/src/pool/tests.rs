@@ -1,6 +1,6 @@
 mod distinct;
 mod order;
-mod world;
+pub(crate) mod world;
 
 use std::collections::BTreeMap;
 

@@ -109,6 +109,7 @@ pub(super) fn dataset_report(
         bytes_out: written.iter().map(|file| file.size_bytes).sum(),
         files: delivery.files.iter().map(file_report).collect(),
         first_rejects: rejects.first.clone(),
+        compaction: None,
     }
 }
 

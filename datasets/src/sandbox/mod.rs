@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 
 pub use define::SandboxColumn;
 
-use crate::table::{FileSpec, TableFile, TableWriter, to_stored};
+use crate::table::{DataLayout, FileSpec, TableFile, TableWriter, to_stored};
 use crate::{DatasetsError, Result};
 pub(crate) use fit::Fit;
 
@@ -90,7 +90,7 @@ pub async fn write<E: From<DatasetsError>>(
         }
     };
     let items = definition.arrow_schema();
-    let spec = FileSpec::of_dataset(catalog, &definition, Vec::new());
+    let spec = FileSpec::of_dataset(catalog, &definition, DataLayout::default());
     let columns = match &write.mode {
         SandboxMode::Append { columns } => columns.clone(),
         SandboxMode::Create { .. } | SandboxMode::Rewrite { .. } => None,

@@ -22,12 +22,16 @@ use std::collections::BTreeMap;
 
 pub(crate) use delta::{DeltaTable, TableShape};
 pub(crate) use distinct::{Published, distinct_counts};
+pub(crate) use read::{align, batches, file_order};
 pub(crate) use replace::keep_other_slices;
 pub(crate) use slices::SliceIndex;
-pub(crate) use spec::FileSpec;
+pub(crate) use spec::{DataLayout, FileSpec};
 pub(crate) use storage::{stored_schema, to_stored};
 pub(crate) use values::distinct_values;
-pub(crate) use writer::TableWriter;
+pub(crate) use writer::{FILE_BYTES, TableWriter};
+
+/// How the files' footers are signed; whoever trusts their order looks for it.
+const WRITER: &str = "basin ";
 
 /// How files that Basin wrote are signed, before its version.
 const WRITER: &str = "basin ";

@@ -28,7 +28,7 @@ const BATCH_ROWS: usize = 8192;
 ///
 /// # Errors
 /// The store's errors; a damaged file.
-pub(super) async fn batches(
+pub(crate) async fn batches(
     store: &Arc<dyn ObjectStore>,
     folder: &Path,
     file: &TableFile,
@@ -48,7 +48,7 @@ pub(super) async fn batches(
 ///
 /// # Errors
 /// The store's errors; a damaged file.
-pub(super) async fn file_order(
+pub(crate) async fn file_order(
     store: &Arc<dyn ObjectStore>,
     folder: &Path,
     file: &TableFile,
@@ -70,7 +70,7 @@ pub(super) async fn file_order(
 ///
 /// # Errors
 /// Arrow's own.
-pub(super) fn align(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+pub(crate) fn align(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
         Some(column) => Ok(cast(column, field.data_type())?),
         None => Ok(new_null_array(field.data_type(), batch.num_rows())),

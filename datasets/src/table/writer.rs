@@ -32,7 +32,7 @@ use crate::{DatasetsError, Result};
 /// Rows of a row group: large enough for dictionaries, small enough to encode in memory.
 const ROW_GROUP_ROWS: usize = 1 << 20;
 /// A file is closed once it is this large.
-const FILE_BYTES: u64 = 256 << 20;
+pub(crate) const FILE_BYTES: u64 = 256 << 20;
 
 /// Writes batches as files.
 #[derive(Debug)]

@@ -27,7 +27,7 @@ mod write;
 
 pub use keys::{Keys, PrimaryKey, Reference};
 pub use lineage::SourceItem;
-pub(crate) use parse::syntax_error;
+pub(crate) use parse::{any_statement, syntax_error};
 pub use planned::{Planned, Prepared, Provenance};
 pub(crate) use planned::{PlannedParts, Run};
 pub(crate) use providers::{DatasetTable, LocalCatalog, ScanOf, is_granted};

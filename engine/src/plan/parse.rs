@@ -30,7 +30,7 @@ pub(super) fn statement(sql: &str, max_bytes: usize, is_admin: bool) -> Result<S
 }
 
 /// Parses one statement, whatever it does, after a look at its first word.
-pub(super) fn any_statement(
+pub(crate) fn any_statement(
     sql: &str,
     max_bytes: usize,
     check_first_word: impl Fn(&[TokenWithSpan]) -> Result<()>,

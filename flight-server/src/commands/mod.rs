@@ -1,6 +1,7 @@
 //! The commands of `basin`: one module each. A command reads its arguments, calls the crates that
 //! do the work and prints what came of it; it holds no rule of its own about data or access.
 
+mod advise;
 mod audit;
 mod bench;
 mod dataset;
@@ -12,6 +13,7 @@ mod filter;
 mod grant;
 mod logging;
 mod moment;
+mod optimize;
 mod org;
 mod output;
 mod own_user;
@@ -87,6 +89,10 @@ enum Command {
     Rollup(rollup::RollupCommand),
     /// Check raw files and publish them as a new version of a dataset
     Pool(pool::PoolArgs),
+    /// Merge small files of datasets and sort them as their manifests say
+    Optimize(optimize::OptimizeArgs),
+    /// Tell which layout and rollups would have helped a dataset's queries
+    Advise(advise::AdviseArgs),
     /// Serve the store over Arrow Flight SQL
     Serve(serve::ServeArgs),
     /// Run SQL: one statement, a script from stdin, or interactively
@@ -137,6 +143,8 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Demand(command) => signals::interruptible(demand::run(&session, command)).await,
         Command::Rollup(command) => signals::interruptible(rollup::run(&session, command)).await,
         Command::Pool(args) => signals::interruptible(pool::run(&session, args)).await,
+        Command::Optimize(args) => signals::interruptible(optimize::run(&session, args)).await,
+        Command::Advise(args) => signals::interruptible(advise::run(&session, args)).await,
         Command::Serve(args) => serve::run(&session, args).await,
         Command::Sql(args) => sql::run(&session, args).await,
         Command::Bench(command) => signals::interruptible(bench::run(&session, command)).await,

@@ -1,4 +1,4 @@
-//! The progress bar of pooling, on stderr and only when a person watches it.
+//! The progress bar of pooling and optimising, on stderr and only when a person watches it.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -19,17 +19,22 @@ const REDRAW: Duration = Duration::from_millis(100);
 /// Those of pooling.
 pub(crate) async fn pool_with_bar(catalog: &Catalog, request: PoolRequest) -> Result<PoolReport> {
     let progress = Progress::default();
+    Ok(watched(&progress, pool(catalog, request, &progress)).await?)
+}
+
+/// Runs work to its end and shows how far it is.
+pub(crate) async fn watched<T>(progress: &Progress, work: impl Future<Output = T>) -> T {
     let bar = bar();
     let mut ticks = tokio::time::interval(REDRAW);
-    let mut pooling = std::pin::pin!(pool(catalog, request, &progress));
-    let report = loop {
+    let mut work = std::pin::pin!(work);
+    let outcome = loop {
         tokio::select! {
-            report = &mut pooling => break report,
-            _ = ticks.tick() => show(&bar, &progress),
+            outcome = &mut work => break outcome,
+            _ = ticks.tick() => show(&bar, progress),
         }
     };
     bar.finish_and_clear();
-    Ok(report?)
+    outcome
 }
 
 fn bar() -> ProgressBar {

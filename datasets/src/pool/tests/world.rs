@@ -14,10 +14,10 @@ use super::super::*;
 use crate::manifest::Manifest;
 use crate::table::{DeltaTable, FileSet};
 
-pub(super) const PROVIDER: &str = "11100000990000025W";
+pub(crate) const PROVIDER: &str = "11100000990000025W";
 
 /// A manifest of day, place and two measures; `keys` is the rest of layout and pooling.
-pub(super) fn manifest(key: &str, sort: &str, on_duplicate: &str, extra: &str) -> String {
+pub(crate) fn manifest(key: &str, sort: &str, on_duplicate: &str, extra: &str) -> String {
     format!(
         r#"
 [dataset]
@@ -69,20 +69,20 @@ confirmed = "confirmed"
     )
 }
 
-pub(super) const OCCURRENCE: &str = "occurrence = { constant = \"1\" }";
+pub(crate) const OCCURRENCE: &str = "occurrence = { constant = \"1\" }";
 
-pub(super) fn plain() -> String {
+pub(crate) fn plain() -> String {
     manifest(r#"["date", "city"]"#, r#"["date"]"#, r#""reject""#, OCCURRENCE)
 }
 
-pub(super) struct World {
-    pub(super) catalog: Catalog,
-    pub(super) files: TempDir,
+pub(crate) struct World {
+    pub(crate) catalog: Catalog,
+    pub(crate) files: TempDir,
     _root: TempDir,
 }
 
 impl World {
-    pub(super) async fn new(manifest: &str, on_disk: bool) -> Self {
+    pub(crate) async fn new(manifest: &str, on_disk: bool) -> Self {
         let root = TempDir::new().unwrap();
         let url = if on_disk { root.path().display().to_string() } else { "memory://".to_owned() };
         let node: Node = serde_json::from_value(
@@ -95,7 +95,7 @@ impl World {
         world
     }
 
-    pub(super) async fn apply(&self, manifest: &str) {
+    pub(crate) async fn apply(&self, manifest: &str) {
         let manifest = Manifest::parse(manifest).unwrap();
         let base = self.catalog.latest().await.unwrap();
         let organisation = serde_json::json!({ "code": PROVIDER, "name": { "en": "provider" } });
@@ -106,13 +106,13 @@ impl World {
         self.catalog.commit(&base, "test", changes).await.unwrap();
     }
 
-    pub(super) fn file(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.files.path().join(name);
         std::fs::write(&path, text).unwrap();
         path
     }
 
-    pub(super) fn request(&self, files: Vec<PathBuf>) -> PoolRequest {
+    pub(crate) fn request(&self, files: Vec<PathBuf>) -> PoolRequest {
         PoolRequest {
             datasets: vec![name()],
             files,
@@ -125,12 +125,12 @@ impl World {
         }
     }
 
-    pub(super) async fn pool(&self, name: &str, text: &str) -> Result<PoolReport> {
+    pub(crate) async fn pool(&self, name: &str, text: &str) -> Result<PoolReport> {
         let request = self.request(vec![self.file(name, text)]);
         pool(&self.catalog, request, &Progress::default()).await
     }
 
-    pub(super) async fn published(&self, snapshot: Option<SnapshotId>) -> FileSet {
+    pub(crate) async fn published(&self, snapshot: Option<SnapshotId>) -> FileSet {
         let snapshot = match snapshot {
             Some(id) => self.catalog.snapshot(id).await.unwrap(),
             None => self.catalog.latest().await.unwrap(),
@@ -141,13 +141,13 @@ impl World {
         }
     }
 
-    pub(super) fn data(&self) -> DeltaTable {
+    pub(crate) fn data(&self) -> DeltaTable {
         let store = self.catalog.store();
         DeltaTable::open(&store.objects(), &store.data_path(&name())).unwrap()
     }
 
     /// All published rows as text, in order of the files.
-    pub(super) async fn rows(&self) -> Vec<String> {
+    pub(crate) async fn rows(&self) -> Vec<String> {
         let folder = self.catalog.store().data_path(&name());
         let mut rows = Vec::new();
         for file in self.published(None).await.values() {
@@ -157,7 +157,7 @@ impl World {
         rows
     }
 
-    pub(super) async fn read(&self, path: &str) -> RecordBatch {
+    pub(crate) async fn read(&self, path: &str) -> RecordBatch {
         let path = object_store::path::Path::parse(path).unwrap();
         let bytes = self.catalog.store().objects().get(&path).await.unwrap().bytes().await.unwrap();
         let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
@@ -166,7 +166,7 @@ impl World {
         concat_batches(&schema, &batches).unwrap()
     }
 
-    pub(super) async fn rejects(&self) -> Vec<String> {
+    pub(crate) async fn rejects(&self) -> Vec<String> {
         let store = self.catalog.store();
         let snapshot = self.catalog.latest().await.unwrap();
         let version = snapshot.dataset(&name()).unwrap().current().unwrap().rejects_version.unwrap();
@@ -182,11 +182,11 @@ impl World {
     }
 }
 
-pub(super) fn name() -> DatasetName {
+pub(crate) fn name() -> DatasetName {
     "health.city".parse().unwrap()
 }
 
-pub(super) fn text_rows(batch: &RecordBatch) -> Vec<String> {
+pub(crate) fn text_rows(batch: &RecordBatch) -> Vec<String> {
     let columns: Vec<_> =
         batch.columns().iter().map(|column| cast(column, &DataType::Utf8).unwrap()).collect();
     let cell = |column: &arrow::array::ArrayRef, row| {

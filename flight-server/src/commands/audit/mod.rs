@@ -42,7 +42,12 @@ pub(crate) async fn run(session: &Session, command: AuditCommand) -> Result<()> 
 
 /// Runs a statement on `basin.queries`. Its own record is left out by the last but one parameter, which this adds;
 /// the last is the most rows.
-async fn ask(engine: &Engine, sql: &str, mut parameters: Vec<ScalarValue>, most: i64) -> Result<Answer> {
+pub(crate) async fn ask(
+    engine: &Engine,
+    sql: &str,
+    mut parameters: Vec<ScalarValue>,
+    most: i64,
+) -> Result<Answer> {
     let query_id = QueryId::new();
     parameters.extend([ScalarValue::from(query_id.to_string()), ScalarValue::from(most)]);
     let request = QueryRequest {

@@ -30,6 +30,8 @@ struct VersionLine {
     rows_added: i128,
     bytes: u64,
     delivery: Option<DeliveryLine>,
+    /// No delivery made it: the rows of the version before were laid out anew.
+    optimised: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,6 +93,7 @@ fn version_line(state: &DatasetState, version: &DatasetVersion, rows_before: u64
         rows: version.rows,
         rows_added: i128::from(version.rows) - i128::from(rows_before),
         bytes: version.bytes,
+        optimised: version.delivery.is_none() && state.definition.sandbox.is_none(),
         delivery: delivery.map(|delivery| DeliveryLine {
             id: delivery.id.to_string(),
             kind: delivery.kind.clone(),
@@ -131,7 +134,11 @@ impl fmt::Display for Versions {
                 delivery.map_or_else(String::new, |delivery| delivery.files.to_string()),
                 delivery.map_or_else(String::new, |delivery| grouped(delivery.rows_in)),
                 delivery.map_or_else(String::new, |delivery| grouped(delivery.rows_rejected)),
-                delivery.map_or_else(String::new, |delivery| delivery.id.clone()),
+                match delivery {
+                    Some(delivery) => delivery.id.clone(),
+                    None if line.optimised => "(optimised)".to_owned(),
+                    None => String::new(),
+                },
             ]
         });
         let names = [

@@ -85,7 +85,7 @@ pub(crate) async fn refresh_after(catalog: &Catalog, datasets: &[DatasetName]) {
         }),
         Err(error) => {
             note(
-                "the delivery is published; its rollups could not be made again, and queries read the dataset:",
+                "the new version is published; its rollups could not be made again, and queries read the dataset:",
             );
             error.report();
             note("  make them again: basin rollup refresh");

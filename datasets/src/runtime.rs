@@ -1,4 +1,4 @@
-//! Threads of a pooling that end with it: a runtime for CPU work, and a signal for plain threads.
+//! Threads of one piece of work that end with it: a runtime for CPU work, and a signal for plain threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -9,14 +9,14 @@ use crate::{DatasetsError, Result};
 
 /// A runtime apart from the caller's, so that sorting never delays other people's requests.
 #[derive(Debug)]
-pub(super) struct CpuRuntime {
+pub(crate) struct CpuRuntime {
     runtime: Option<Runtime>,
     stop: Arc<AtomicBool>,
 }
 
 impl CpuRuntime {
     /// Starts the threads.
-    pub(super) fn start(threads: usize) -> Result<Self> {
+    pub(crate) fn start(threads: usize) -> Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("basin-pool")
@@ -27,13 +27,13 @@ impl CpuRuntime {
     }
 
     /// Where CPU work is spawned.
-    pub(super) fn handle(&self) -> Result<Handle> {
+    pub(crate) fn handle(&self) -> Result<Handle> {
         let runtime = self.runtime.as_ref().ok_or(DatasetsError::Cancelled)?;
         Ok(runtime.handle().clone())
     }
 
     /// Set once the pooling ends, however it ends.
-    pub(super) fn stop(&self) -> Arc<AtomicBool> {
+    pub(crate) fn stop(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.stop)
     }
 }
