@@ -11,7 +11,9 @@
 //! | `plan` | read-only SQL against visible tables |
 //! | `policy` | what a principal sees and reads |
 //! | `admission` | who runs, who waits, who is refused |
+//! | `cache` | which results are kept, and who waits for whose run |
 //! | `execute` | nothing: it runs |
+//! | `result` | nothing: rows leave, audited and under the lease |
 //! | `progress` | nothing: it shows how far a query is |
 //! | `audit` | what is remembered |
 //! | `table` | nothing: a dataset version as a Parquet scan |
@@ -22,6 +24,7 @@
 
 mod admission;
 mod audit;
+mod cache;
 mod cancel;
 mod config;
 mod engine;
@@ -32,17 +35,18 @@ mod plan;
 mod policy;
 mod progress;
 mod request;
+mod result;
 mod session;
 mod system;
 mod table;
 
 pub use admission::Admitted;
 pub use audit::Rolled;
+pub use cache::Shelf;
 pub use config::EngineConfig;
 pub use datafusion::scalar::ScalarValue;
 pub use engine::{Engine, OpenWrite, PolicyExplanation};
 pub use error::{EngineError, Result};
-pub use execute::ResultStream;
 pub use plan::{
     Change, Keys, Planned, Prepared, PrimaryKey, Provenance, Reference, SourceItem, TableKind, Visible,
     VisibleTable, Write, substrait_version,
@@ -50,4 +54,5 @@ pub use plan::{
 pub use policy::{Authorized, DatasetExplanation, check_row_filter};
 pub use progress::Progress;
 pub use request::{Part, Query, QueryId, QueryOptions, QueryRequest};
+pub use result::ResultStream;
 pub use session::CATALOG;

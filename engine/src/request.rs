@@ -70,6 +70,8 @@ pub struct QueryOptions {
     pub memory_bytes: Option<usize>,
     /// Whether a result with withheld cells lacks the columns that say which were withheld.
     pub without_companions: bool,
+    /// Whether the query is run though its result is kept, and its own is not kept.
+    pub without_cache: bool,
     /// The part that is wanted of a query that can be divided: see [`crate::Planned::is_divisible`].
     pub part: Option<Part>,
 }

@@ -12,6 +12,7 @@ mod policed;
 mod policy;
 mod pruning;
 mod readonly;
+mod results;
 mod rows;
 mod select;
 mod substrait;

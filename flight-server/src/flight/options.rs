@@ -57,6 +57,9 @@ pub(super) struct SessionOptions {
     /// The language of labels.
     #[prost(string, optional, tag = "9")]
     pub(super) language: Option<String>,
+    /// Whether queries are run though their results are kept.
+    #[prost(bool, tag = "10")]
+    pub(super) without_result_cache: bool,
 }
 
 /// An option by its name.
@@ -72,10 +75,11 @@ pub(super) enum Name {
     Timeout,
     MemoryMib,
     Language,
+    ResultCache,
 }
 
 impl Name {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Catalog,
         Self::Schema,
         Self::AsOf,
@@ -86,6 +90,7 @@ impl Name {
         Self::Timeout,
         Self::MemoryMib,
         Self::Language,
+        Self::ResultCache,
     ];
 
     /// Returns the name that clients write.
@@ -101,6 +106,7 @@ impl Name {
             Self::Timeout => "timeout",
             Self::MemoryMib => "memory_mib",
             Self::Language => "language",
+            Self::ResultCache => "result_cache",
         }
     }
 
@@ -116,7 +122,7 @@ impl Name {
             Self::AsOf => "a snapshot number, a date or an RFC 3339 timestamp".to_owned(),
             Self::Purpose => format!("UTF-8 text of at most {MAX_TEXT_BYTES} bytes"),
             Self::Compression => "none, lz4 or zstd".to_owned(),
-            Self::ViewTypes => "true or false".to_owned(),
+            Self::ViewTypes | Self::ResultCache => "true or false".to_owned(),
             Self::ParallelExport => format!("a number from 1 to {MAX_PARTS}"),
             Self::Timeout => "a number of seconds from 1".to_owned(),
             Self::MemoryMib => "a number of MiB from 1".to_owned(),
@@ -155,6 +161,7 @@ impl SessionOptions {
                 self.compression = chosen.into();
             }
             Name::ViewTypes => self.view_types = !unset && value.flag()?,
+            Name::ResultCache => self.without_result_cache = !unset && !value.flag()?,
             Name::ParallelExport => {
                 let part = |number: &u32| (1..=MAX_PARTS).contains(number);
                 self.parallel_export = kept(unset, || u32::try_from(value.number()?).ok().filter(part))?;
@@ -192,6 +199,7 @@ impl SessionOptions {
                 .to_owned(),
             ),
             Name::ViewTypes => Value::Flag(self.view_types),
+            Name::ResultCache => Value::Flag(!self.without_result_cache),
             Name::ParallelExport => number(self.parallel_export.map(u64::from)),
             Name::Timeout => number(self.timeout),
             Name::MemoryMib => number(self.memory_mib),
@@ -241,6 +249,7 @@ impl SessionOptions {
                 .map(|mib| usize::try_from(mib.saturating_mul(1024 * 1024)).unwrap_or(usize::MAX)),
             part: None,
             without_companions: false,
+            without_cache: self.without_result_cache,
         }
     }
 
@@ -283,6 +292,7 @@ mod tests {
             (Name::Timeout, Value::Number(30)),
             (Name::MemoryMib, Value::Number(256)),
             (Name::Language, text("zh")),
+            (Name::ResultCache, Value::Flag(false)),
         ] {
             options.set(name, &value).unwrap();
             assert_eq!(options.get(name), value, "{}", name.as_str());
