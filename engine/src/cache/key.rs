@@ -54,8 +54,9 @@ impl Reading {
         items: SchemaRef,
         rules: Option<Digest>,
     ) -> Self {
-        let told =
-            |version: &DatasetVersion| (version.number, version.table_version, version.published_at.timestamp_micros());
+        let told = |version: &DatasetVersion| {
+            (version.number, version.table_version, version.published_at.timestamp_micros())
+        };
         Self::Version(Box::new(VersionReading {
             dataset: dataset.clone(),
             version: version.map(told),
@@ -238,7 +239,9 @@ impl Walk {
         if let Some((name, volatility)) = function(expr) {
             match volatility {
                 Volatility::Immutable => {}
-                Volatility::Stable | Volatility::Volatile => return Err(Never::Function(format!("{name}()"))),
+                Volatility::Stable | Volatility::Volatile => {
+                    return Err(Never::Function(format!("{name}()")));
+                }
             }
         }
         let subquery = match expr {

@@ -8,7 +8,8 @@ use futures::{StreamExt, TryStreamExt};
 use std::sync::Arc;
 use std::time::Duration;
 
-const CITIES: &str = "SELECT province, count(*) AS n, max(confirmed) AS m FROM health.city GROUP BY 1 ORDER BY 1";
+const CITIES: &str =
+    "SELECT province, count(*) AS n, max(confirmed) AS m FROM health.city GROUP BY 1 ORDER BY 1";
 
 /// Hits, misses and hits that waited for another's run.
 async fn figures(world: &World) -> String {
@@ -47,8 +48,7 @@ async fn a_kept_result_equals_its_run() {
         assert_eq!(kept.schema(), schema);
         let kept: Vec<_> = kept.try_collect().await.unwrap();
         assert_eq!(kept, run, "{sql}");
-        let again: Vec<_> =
-            world.run(world.request_with(sql, without_cache())).await.unwrap();
+        let again: Vec<_> = world.run(world.request_with(sql, without_cache())).await.unwrap();
         assert_eq!(lines(&again), lines(&run), "{sql}");
     }
     assert_eq!(figures(&world).await, "6|6|0");
@@ -217,7 +217,10 @@ fn one_place() -> EngineConfig {
 }
 
 /// Starts queries that ask the same while the only place is taken.
-async fn ask_at_once(world: &Arc<World>, times: usize) -> Vec<tokio::task::JoinHandle<Result<String, EngineError>>> {
+async fn ask_at_once(
+    world: &Arc<World>,
+    times: usize,
+) -> Vec<tokio::task::JoinHandle<Result<String, EngineError>>> {
     let mut asked = vec![];
     for _ in 0..times {
         let own = Arc::clone(world);
@@ -290,14 +293,22 @@ async fn a_slow_reader_delays_nobody_who_waits_for_the_same() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_bounded() {
-    let world =
-        World::with(EngineConfig { result_cache_bytes: 1 << 20, target_partitions: 1, ..EngineConfig::default() }).await;
+    let world = World::with(EngineConfig {
+        result_cache_bytes: 1 << 20,
+        target_partitions: 1,
+        ..EngineConfig::default()
+    })
+    .await;
     // More than a sixteenth of the cache.
-    let large = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT i FROM n";
+    let large =
+        "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT i FROM n";
     for _ in 0..2 {
         let stream = world.stream(world.request(large)).await.unwrap();
         assert!(stream.shelf().is_none());
-        assert_eq!(stream.try_collect::<Vec<_>>().await.unwrap().iter().map(|b| b.num_rows()).sum::<usize>(), 20_000);
+        assert_eq!(
+            stream.try_collect::<Vec<_>>().await.unwrap().iter().map(|b| b.num_rows()).sum::<usize>(),
+            20_000
+        );
     }
     assert!(told(&world, large).await.contains("larger than what is kept"));
     let root = || principal("root", None, &["admin"], None);
@@ -315,7 +326,8 @@ async fn memory_is_bounded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deep_statement_is_answered_and_not_kept() {
     let world = World::new().await;
-    let deep = format!("SELECT count(*) FROM health.city WHERE {}confirmed > 0", "confirmed = 1 OR ".repeat(900));
+    let deep =
+        format!("SELECT count(*) FROM health.city WHERE {}confirmed > 0", "confirmed = 1 OR ".repeat(900));
     for _ in 0..2 {
         assert_eq!(world.ask(&deep).await.unwrap(), "2");
     }

@@ -140,7 +140,11 @@ impl FlightSql {
         run: Run,
     ) -> Result<BoxStream<'static, Result<FlightData>>> {
         if let Some(count) = content.done {
-            return Ok(run.stream(flight_data(count_schema(), None, stream::iter([count_batch(count).map(Leaving::from)]))));
+            return Ok(run.stream(flight_data(
+                count_schema(),
+                None,
+                stream::iter([count_batch(count).map(Leaving::from)]),
+            )));
         }
         let request = content.request(call)?;
         let form = ResultForm::new(&content.options, !content.parameters.is_empty());
