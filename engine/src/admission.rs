@@ -1,7 +1,8 @@
 //! Admission: `Authorized` -> `Admitted`. Who runs, who waits and who is refused, and the time a query
-//! gets. Memory is one pool that all running queries share fairly, spilling beyond their part. It does not
+//! gets. A query whose result is kept needs no place, nor does one that waits for another's run of the same. Memory is one pool that all running queries share fairly, spilling beyond their part. It does not
 //! look at what a query reads.
 
+use crate::cache::{Answer, Found, Keepable, Recording};
 use crate::config::EngineConfig;
 use crate::error::{EngineError, Result};
 use crate::policy::{Authorized, AuthorizedParts};
@@ -24,19 +25,28 @@ pub(crate) struct Admission {
 /// A place among the running queries; dropping it frees the place.
 pub(crate) type Permit = OwnedSemaphorePermit;
 
-/// A query that may run now. Made only here, from an [`Authorized`].
+/// A query that may run now, or be answered. Made only here, from an [`Authorized`].
 #[derive(Debug)]
 pub struct Admitted {
     parts: AuthorizedParts,
-    permit: Permit,
+    entry: Entry,
     deadline: Instant,
+}
+
+/// How a query was let in.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// It needs no place: its result is kept.
+    Answer(Arc<Answer>),
+    /// It runs, and is recorded where others may want the same.
+    Place { permit: Permit, recording: Option<Box<Recording>> },
 }
 
 /// What execution needs.
 #[derive(Debug)]
 pub(crate) struct AdmittedParts {
     pub(crate) plan: AuthorizedParts,
-    pub(crate) permit: Permit,
+    pub(crate) entry: Entry,
     pub(crate) deadline: Instant,
 }
 
@@ -53,6 +63,10 @@ impl Admission {
     /// Returns the number of free places.
     pub(crate) fn free(&self) -> usize {
         self.places.available_permits()
+    }
+
+    fn is_open(&self) -> bool {
+        !self.places.is_closed()
     }
 
     /// Refuses all that wait and come from now on.
@@ -104,19 +118,44 @@ impl Drop for Waiting<'_> {
 }
 
 impl Authorized {
-    /// Waits for a place. The query's time runs from here.
+    /// Waits for a place, or for the result where it is kept or being made. The query's time runs from when it has a
+    /// place, less what it waited for the run of another.
     ///
     /// # Errors
-    /// `Busy` when too many wait, or no place became free in time.
+    /// `Busy` when too many wait, or no place became free in time; `Timeout` when another's run took too long.
     pub async fn admit(self) -> Result<Admitted> {
         let mut parts = self.into_parts();
-        let shared = Arc::clone(&parts.shared);
-        match shared.admission.enter().await {
-            Ok(permit) => {
-                let deadline = Instant::now() + parts.timeout;
-                Ok(Admitted { parts, permit, deadline })
-            }
+        match enter(&parts).await {
+            Ok((entry, deadline)) => Ok(Admitted { parts, entry, deadline }),
             Err(error) => Err(parts.audit.fail(error).await),
+        }
+    }
+}
+
+async fn enter(plan: &AuthorizedParts) -> Result<(Entry, Instant)> {
+    let (shared, limit) = (&plan.shared, plan.timeout);
+    let begun = Instant::now();
+    let found = match &plan.keepable {
+        Keepable::Never(_) => Found::Run,
+        Keepable::As(key) => tokio::time::timeout(limit, shared.results.look(key))
+            .await
+            .map_err(|_| EngineError::Timeout { what: "the query", limit })?,
+    };
+    let left = limit.saturating_sub(begun.elapsed());
+    let recording = match found {
+        Found::Answer(answer) if shared.admission.is_open() => {
+            return Ok((Entry::Answer(answer), Instant::now() + left));
+        }
+        Found::Answer(_) => return Err(stopping()),
+        Found::Lead(recording) => Some(recording),
+        Found::Run => None,
+    };
+    match shared.admission.enter().await {
+        Ok(permit) => Ok((Entry::Place { permit, recording }, Instant::now() + left)),
+        Err(error) => {
+            // Those that wait for it try for themselves.
+            recording.into_iter().for_each(|recording| recording.alone());
+            Err(error)
         }
     }
 }
@@ -135,6 +174,6 @@ impl Admitted {
     }
 
     pub(crate) fn into_parts(self) -> AdmittedParts {
-        AdmittedParts { plan: self.parts, permit: self.permit, deadline: self.deadline }
+        AdmittedParts { plan: self.parts, entry: self.entry, deadline: self.deadline }
     }
 }

@@ -32,6 +32,8 @@ pub struct EngineConfig {
     pub target_partitions: usize,
     /// Rows of a batch.
     pub batch_rows: usize,
+    /// Memory for results that are kept for whoever asks the same again; 0 keeps none.
+    pub result_cache_bytes: usize,
 }
 
 impl Default for EngineConfig {
@@ -50,6 +52,7 @@ impl Default for EngineConfig {
             max_sql_bytes: MIB / 4,
             target_partitions: cores,
             batch_rows: 8192,
+            result_cache_bytes: 256 * MIB,
         }
     }
 }

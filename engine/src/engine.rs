@@ -2,6 +2,7 @@
 
 use crate::admission::Admission;
 use crate::audit::{AuditEntry, AuditLog, Outcome, Record, Rolled};
+use crate::cache::ResultCache;
 use crate::config::EngineConfig;
 use crate::error::{EngineError, Result};
 use crate::execute::CpuRuntime;
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) mask_key: OnceCell<MaskKey>,
     pub(crate) policy: Arc<RecentPolicy>,
     pub(crate) counts: Arc<VisibleCounts>,
+    pub(crate) results: Arc<ResultCache>,
 }
 
 impl Engine {
@@ -80,6 +82,7 @@ impl Engine {
                 mask_key: OnceCell::new(),
                 policy: Arc::new(RecentPolicy::of(&catalog)),
                 counts: Arc::default(),
+                results: Arc::new(ResultCache::new(config.result_cache_bytes)),
                 catalog,
                 config,
                 io,
@@ -303,6 +306,7 @@ impl Engine {
             audit: Arc::clone(&self.shared.audit),
             mask_key: self.mask_key().await?,
             counts: Arc::clone(&self.shared.counts),
+            results: Arc::clone(&self.shared.results),
             described: false,
         })
     }

@@ -1,30 +1,30 @@
 //! Execute: `Admitted` -> `ResultStream`. Decides nothing: it optimises, makes the physical plan and runs
-//! it on the CPU runtime, apart from I/O, holding the permit until the stream ends or is dropped.
+//! it on the CPU runtime, apart from I/O, holding the permit until the run ends or its stream is dropped. What the cache
+//! answers is not run.
 
-use crate::admission::AdmittedParts;
-use crate::audit::{AuditEntry, Outcome, Receipt};
+use crate::admission::{AdmittedParts, Entry, Permit};
+use crate::audit::Outcome;
+use crate::cache::{AnswerRows, Recording};
 use crate::cancel::cancellable;
 use crate::error::{EngineError, Result};
 use crate::output::to_plain;
-use crate::policy::{AuthorizedParts, Lease, Withheld, quiet};
+use crate::policy::{AuthorizedParts, Withheld, quiet};
 use crate::progress::Progress;
-use crate::request::{Part, QueryId};
+use crate::request::Part;
+use crate::result::{Held, Leaving, Ready, ResultStream, Rows, Running};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{
     EmptyRecordBatchStream, ExecutionPlan, SendableRecordBatchStream, execute_stream,
 };
-use futures::{Stream, StreamExt};
-use std::pin::Pin;
+use futures::StreamExt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::Sleep;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Batches that wait for a slow reader.
@@ -70,47 +70,6 @@ impl Drop for CpuRuntime {
     }
 }
 
-/// The rows of a running query, in the types that clients get.
-///
-/// Dropping it stops the work at the next point where an operator yields, frees the permit and closes the
-/// audit record as cancelled. After an error or the end it stays ended.
-#[derive(Debug)]
-pub struct ResultStream {
-    query_id: QueryId,
-    schema: SchemaRef,
-    batches: mpsc::Receiver<RecordBatch>,
-    outcome: oneshot::Receiver<Result<()>>,
-    task: Option<AbortOnDropHandle<()>>,
-    /// Cancelled when this stream ends or goes.
-    stop: Option<DropGuard>,
-    lease: Watched,
-    /// Fires on the I/O runtime, also when an operator never yields.
-    timer: Pin<Box<Sleep>>,
-    limit: Duration,
-    audit: AuditEntry,
-    /// Until it comes, the record is not durable and nothing leaves.
-    kept: Option<Receipt>,
-}
-
-/// Waits for the end of what a query's access rests on, whether its rows are read or not: rows that are ready must not
-/// leave when their reader comes back late.
-#[derive(Debug)]
-struct Watched(AbortOnDropHandle<EngineError>);
-
-impl Watched {
-    fn new(plan: &AuthorizedParts) -> Self {
-        let datasets = plan.provenance.iter().map(|from| from.dataset.clone());
-        let lease = Lease::new(&plan.shared.policy, &plan.grants, datasets);
-        Self(AbortOnDropHandle::new(plan.shared.io.spawn(lease.lost())))
-    }
-
-    /// Why the access is over, when it is.
-    fn lost(&mut self, cx: &mut Context<'_>) -> Poll<EngineError> {
-        let gone = |_| EngineError::lost("nothing watches the policy of a query any more");
-        Pin::new(&mut self.0).poll(cx).map(|lost| lost.unwrap_or_else(gone))
-    }
-}
-
 impl crate::Admitted {
     /// Starts the query.
     ///
@@ -130,56 +89,74 @@ impl crate::Admitted {
     }
 
     fn start(self, progress: Option<Progress>) -> Result<ResultStream> {
-        let AdmittedParts { plan, permit, deadline } = self.into_parts();
-        let lease = Watched::new(&plan);
-        let AuthorizedParts { query_id, state, logical, schema, part, timeout, mut audit, shared, .. } = plan;
-        let (sender, batches) = mpsc::channel(READY_BATCHES);
-        let (report, outcome) = oneshot::channel();
-        let timer = {
-            let _on_io = shared.io.enter();
-            Box::pin(tokio::time::sleep_until(deadline.into()))
-        };
-        let stop = CancellationToken::new();
-        let run = Run {
-            shared: Arc::clone(&shared),
-            state,
-            logical,
-            schema: SchemaRef::clone(&schema),
-            part,
-            withheld: audit.suppressed(),
-            sender,
-            stop: stop.clone(),
-            progress,
-        };
-        let work = async move {
-            let result = run.within(deadline, timeout).await;
-            // The place is free before anyone hears that the query has ended.
-            drop(permit);
-            // A dropped stream listens no more.
-            let _ = report.send(result);
-        };
-        let task = match shared.cpu.spawn(work) {
-            Ok(task) => Some(task),
-            Err(error) => {
-                audit.close(Outcome::of(&error));
-                return Err(error);
+        let AdmittedParts { plan, entry, deadline } = self.into_parts();
+        let leaving = Leaving::of(&plan, deadline);
+        match entry {
+            Entry::Answer(answer) => {
+                plan.audit.answered_from_cache(answer.withheld());
+                Ok(leaving.with(Rows::Kept(AnswerRows::of(answer)), plan.audit))
             }
+            Entry::Place { permit, recording } => {
+                let AuthorizedParts { state, logical, schema, part, timeout, mut audit, shared, .. } = plan;
+                let (sender, batches) = mpsc::unbounded_channel();
+                let places = Arc::new(Semaphore::new(READY_BATCHES));
+                let run = Run {
+                    shared,
+                    state,
+                    logical,
+                    schema,
+                    part,
+                    withheld: audit.suppressed(),
+                    reader: Reader { sender, places, recording },
+                    stop: CancellationToken::new(),
+                    progress,
+                };
+                match run.spawn(permit, deadline, timeout, batches) {
+                    Ok(running) => Ok(leaving.with(Rows::Run(running), audit)),
+                    Err(error) => {
+                        audit.close(Outcome::of(&error));
+                        Err(error)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Who gets the rows: the query's own reader, and the cache.
+struct Reader {
+    sender: mpsc::UnboundedSender<Ready>,
+    places: Arc<Semaphore>,
+    recording: Option<Box<Recording>>,
+}
+
+impl Reader {
+    /// Hands a batch over. A run that is recorded does not wait for its own reader, so that a slow one delays nobody who
+    /// waits for the same; its rows are few, and counted.
+    async fn send(&mut self, batch: RecordBatch) -> Result<()> {
+        let held = match self.recording.take().and_then(|recording| recording.add(&batch)) {
+            Some((recording, memory)) => {
+                self.recording = Some(recording);
+                Held::Memory(memory)
+            }
+            None => tokio::select! {
+                biased;
+                () = self.sender.closed() => return Err(EngineError::Cancelled),
+                place = Arc::clone(&self.places).acquire_owned() => {
+                    Held::Place(place.map_err(|_| EngineError::Cancelled)?)
+                }
+            },
         };
-        let stop = Some(stop.drop_guard());
-        let kept = Some(audit.keep());
-        Ok(ResultStream {
-            query_id,
-            schema,
-            batches,
-            outcome,
-            task,
-            stop,
-            lease,
-            timer,
-            limit: timeout,
-            audit,
-            kept,
-        })
+        self.sender.send(Ready { batch, _held: held }).map_err(|_| EngineError::Cancelled)
+    }
+
+    /// Ends the recording as the run ended. Another run that waits leads in place of a cancelled one.
+    fn end(&mut self, result: &Result<()>, withheld: u64) {
+        match (self.recording.take(), result) {
+            (None, _) | (Some(_), Err(EngineError::Cancelled)) => {}
+            (Some(recording), Ok(())) => recording.finish(withheld),
+            (Some(recording), Err(_)) => recording.alone(),
+        }
     }
 }
 
@@ -192,22 +169,44 @@ struct Run {
     part: Option<Part>,
     /// How many cells were withheld.
     withheld: Arc<AtomicU64>,
-    sender: mpsc::Sender<RecordBatch>,
+    reader: Reader,
     stop: CancellationToken,
     progress: Option<Progress>,
 }
 
 impl Run {
-    /// Also bounds a query whose reader does not read.
-    async fn within(self, deadline: Instant, limit: Duration) -> Result<()> {
-        let limited = self.logical.is_limited();
-        match tokio::time::timeout_at(deadline.into(), self.run()).await {
-            Ok(result) => result.map_err(|error| if limited { quiet(error) } else { error }),
-            Err(_) => Err(EngineError::Timeout { what: "the query", limit }),
-        }
+    fn spawn(
+        self,
+        permit: Permit,
+        deadline: Instant,
+        limit: Duration,
+        batches: mpsc::UnboundedReceiver<Ready>,
+    ) -> Result<Running> {
+        let (report, outcome) = oneshot::channel();
+        let (shared, stop) = (Arc::clone(&self.shared), self.stop.clone());
+        let work = async move {
+            let result = self.within(deadline, limit).await;
+            // The place is free before anyone hears that the query has ended.
+            drop(permit);
+            // A dropped stream listens no more.
+            let _ = report.send(result);
+        };
+        let task = shared.cpu.spawn(work)?;
+        Ok(Running { batches, outcome, _task: task, _stop: stop.drop_guard() })
     }
 
-    async fn run(self) -> Result<()> {
+    /// Also bounds a query whose reader does not read.
+    async fn within(mut self, deadline: Instant, limit: Duration) -> Result<()> {
+        let limited = self.logical.is_limited();
+        let result = match tokio::time::timeout_at(deadline.into(), self.run()).await {
+            Ok(result) => result.map_err(|error| if limited { quiet(error) } else { error }),
+            Err(_) => Err(EngineError::Timeout { what: "the query", limit }),
+        };
+        self.reader.end(&result, self.withheld.load(Ordering::Relaxed));
+        result
+    }
+
+    async fn run(&mut self) -> Result<()> {
         let physical = cancellable(self.physical().await?, &self.stop)?;
         let _watching = self.progress.as_ref().map(|progress| progress.watch(&physical));
         let mut rows = self.rows(physical)?;
@@ -216,9 +215,7 @@ impl Run {
             if batch.num_rows() == 0 {
                 continue;
             }
-            if self.sender.send(to_plain(&batch, &self.schema)?).await.is_err() {
-                return Err(EngineError::Cancelled);
-            }
+            self.reader.send(to_plain(&batch, &self.schema)?).await?;
         }
         Ok(())
     }
@@ -255,76 +252,5 @@ impl Run {
             Ok(state.query_planner().create_physical_plan(&optimised, state.as_ref()).await?)
         };
         self.shared.planners.run(plan).await
-    }
-}
-
-impl ResultStream {
-    /// Returns the schema of the rows.
-    #[must_use]
-    pub fn schema(&self) -> SchemaRef {
-        SchemaRef::clone(&self.schema)
-    }
-
-    /// Returns the identity of the query.
-    #[must_use]
-    pub fn query_id(&self) -> QueryId {
-        self.query_id
-    }
-
-    fn end(&mut self, result: Result<()>) -> Option<Result<RecordBatch>> {
-        self.task = None;
-        self.stop = None;
-        match result {
-            Ok(()) => {
-                self.audit.close(Outcome::Ok);
-                None
-            }
-            Err(error) => {
-                if let EngineError::Internal { what, source } = &error {
-                    tracing::error!(query_id = %self.query_id, what, ?source, "query failed");
-                }
-                self.audit.close(Outcome::of(&error));
-                Some(Err(error))
-            }
-        }
-    }
-}
-
-impl Stream for ResultStream {
-    type Item = Result<RecordBatch>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.task.is_none() {
-            return Poll::Ready(None);
-        }
-        if let Poll::Ready(lost) = self.lease.lost(cx) {
-            return Poll::Ready(self.end(Err(lost)));
-        }
-        if let Some(receipt) = &mut self.kept {
-            let kept = ready!(Pin::new(receipt).poll(cx));
-            self.kept = None;
-            if let Err(error) = kept {
-                return Poll::Ready(self.end(Err(error)));
-            }
-        }
-        match self.batches.poll_recv(cx) {
-            Poll::Ready(Some(batch)) => {
-                let bytes = batch.get_array_memory_size() as u64;
-                self.audit.sent(batch.num_rows() as u64, bytes);
-                return Poll::Ready(Some(Ok(batch)));
-            }
-            Poll::Ready(None) => {
-                if let Poll::Ready(outcome) = Pin::new(&mut self.outcome).poll(cx) {
-                    let lost = |_| Err(EngineError::lost("the query ended unexpectedly"));
-                    return Poll::Ready(self.end(outcome.unwrap_or_else(lost)));
-                }
-            }
-            Poll::Pending => {}
-        }
-        if self.timer.as_mut().poll(cx).is_ready() {
-            let limit = self.limit;
-            return Poll::Ready(self.end(Err(EngineError::Timeout { what: "the query", limit })));
-        }
-        Poll::Pending
     }
 }

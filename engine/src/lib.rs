@@ -11,7 +11,9 @@
 //! | `plan` | read-only SQL against visible tables |
 //! | `policy` | what a principal sees and reads |
 //! | `admission` | who runs, who waits, who is refused |
+//! | `cache` | which results are kept, and who waits for whose run |
 //! | `execute` | nothing: it runs |
+//! | `result` | nothing: rows leave, audited and under the lease |
 //! | `progress` | nothing: it shows how far a query is |
 //! | `audit` | what is remembered |
 //! | `hot` | nothing: columns of files in memory |
@@ -26,6 +28,7 @@
 mod admission;
 mod advise;
 mod audit;
+mod cache;
 mod cancel;
 mod config;
 mod engine;
@@ -37,6 +40,7 @@ mod plan;
 mod policy;
 mod progress;
 mod request;
+mod result;
 mod rollup;
 mod session;
 mod system;
@@ -45,11 +49,11 @@ mod table;
 pub use admission::Admitted;
 pub use advise::{Advice, Asked, Choice, Filter, ItemUse, LaidOut, RollupAdvice, advise};
 pub use audit::Rolled;
+pub use cache::Shelf;
 pub use config::EngineConfig;
 pub use datafusion::scalar::ScalarValue;
 pub use engine::{Engine, OpenWrite, PolicyExplanation};
 pub use error::{EngineError, Result};
-pub use execute::ResultStream;
 pub use plan::{
     Change, Keys, Planned, Prepared, PrimaryKey, Provenance, Reference, SourceItem, TableKind, Visible,
     VisibleTable, Write, substrait_version,
@@ -57,5 +61,6 @@ pub use plan::{
 pub use policy::{Authorized, DatasetExplanation, check_row_filter};
 pub use progress::Progress;
 pub use request::{Part, Query, QueryId, QueryOptions, QueryRequest};
+pub use result::ResultStream;
 pub use rollup::{exactness_query, rows_query};
 pub use session::CATALOG;

@@ -72,6 +72,8 @@ pub struct QueryOptions {
     pub without_companions: bool,
     /// Whether aggregations are computed from the datasets themselves, though a rollup could answer them.
     pub without_rollups: bool,
+    /// Whether the query is run though its result is kept, and its own is not kept.
+    pub without_cache: bool,
     /// The part that is wanted of a query that can be divided: see [`crate::Planned::is_divisible`].
     pub part: Option<Part>,
 }

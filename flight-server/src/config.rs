@@ -58,6 +58,7 @@ const MIB: u64 = 1024 * 1024;
 /// max_sql_kib = 1024
 /// target_partitions = 8
 /// batch_rows = 8192
+/// result_cache_mib = 256           # 0: no results are kept
 /// ```
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -122,6 +123,8 @@ pub struct EngineSection {
     pub target_partitions: Option<usize>,
     /// Rows of a batch.
     pub batch_rows: Option<usize>,
+    /// Memory for results that are kept.
+    pub result_cache_mib: Option<u64>,
 }
 
 /// The PEM files of a TLS listener.
@@ -265,6 +268,7 @@ impl Config {
             }),
             target_partitions: section.target_partitions.unwrap_or(default.target_partitions),
             batch_rows: section.batch_rows.unwrap_or(default.batch_rows),
+            result_cache_bytes: section.result_cache_mib.map_or(default.result_cache_bytes, bytes),
         }
     }
 }

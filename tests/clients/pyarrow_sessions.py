@@ -29,13 +29,14 @@ def options_are_set_read_and_unset(target: Target) -> None:
     values = {
         "catalog": "basin", "schema": "health", "as_of": "2999-01-01", "purpose": "疫情分析", "compression": "zstd",
         "view_types": True, "parallel_export": 2, "timeout": 30, "memory_mib": 256, "language": "zh",
-        "rollups": False,
+        "rollups": False, "result_cache": False,
     }
     for client, options in sessions(target):
         equal(set_options(client, options, **values), {})
         equal(get_options(client, options), values)
         equal(set_options(client, options, **dict.fromkeys(values)), {})
-        equal(get_options(client, options), {"catalog": "basin", "compression": "none", "view_types": False, "rollups": True})
+        defaults = {"catalog": "basin", "compression": "none", "view_types": False, "rollups": True, "result_cache": True}
+        equal(get_options(client, options), defaults)
 
 
 @check("connect")

@@ -3,7 +3,8 @@
 use super::record::Record;
 use crate::error::Result;
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    new_null_array,
 };
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -43,6 +44,7 @@ pub(crate) fn schema() -> SchemaRef {
         number("rows", false),
         number("bytes", false),
         number("cells_suppressed", false),
+        Field::new("from_cache", DataType::Boolean, true),
         time(STARTED_AT, false),
         time("finished_at", true),
     ]))
@@ -94,6 +96,7 @@ pub(super) fn rows(records: &[Record]) -> Result<RecordBatch> {
         number(|r| Some(r.rows)),
         number(|r| Some(r.bytes)),
         number(|r| Some(r.cells_suppressed)),
+        Arc::new(records.iter().map(|record| Some(record.from_cache)).collect::<BooleanArray>()),
         time(|r| Some(r.started_at.timestamp_micros())),
         time(|r| r.finished_at.map(|at| at.timestamp_micros())),
     ];

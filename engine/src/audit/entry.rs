@@ -5,7 +5,7 @@ use super::record::{Outcome, Reads};
 use crate::error::EngineError;
 use crate::request::QueryId;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An open record. Dropping it closes it as cancelled.
 #[derive(Debug)]
@@ -29,6 +29,12 @@ impl AuditEntry {
     /// Returns the counter of suppressed cells, for the operator that suppresses them.
     pub(crate) fn suppressed(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.suppressed)
+    }
+
+    /// Notes that the rows are those of an earlier run, in which so many cells were withheld.
+    pub(crate) fn answered_from_cache(&self, withheld: u64) {
+        self.suppressed.store(withheld, Ordering::Relaxed);
+        self.book.edit(self.key, |record| record.from_cache = true);
     }
 
     /// Counts rows that left.

@@ -120,6 +120,9 @@ pub(crate) struct Record {
     pub(super) rows: u64,
     pub(super) bytes: u64,
     pub(super) cells_suppressed: u64,
+    /// Whether the rows were those of an earlier run.
+    #[serde(default)]
+    pub(super) from_cache: bool,
     pub(super) started_at: DateTime<Utc>,
     pub(super) finished_at: Option<DateTime<Utc>>,
     /// When it has ended for sure, whether or not its end was ever written.
@@ -144,6 +147,7 @@ impl Record {
             rows: 0,
             bytes: 0,
             cells_suppressed: 0,
+            from_cache: false,
             started_at: now,
             finished_at: None,
             ends_by: now,

@@ -27,20 +27,20 @@ pub(super) fn unwrap(statement: Statement) -> (Statement, Explain) {
     }
 }
 
-/// Describes a plan instead of running it, or what running it takes. `policies` are told with it.
+/// Describes a plan instead of running it, or what running it takes. `told` are further rows: their kinds and texts.
 pub(super) fn explained(
     state: &SessionState,
     plan: LogicalPlan,
     explain: Explain,
-    policies: Vec<String>,
+    told: Vec<(&str, String)>,
 ) -> Result<LogicalPlan> {
     match explain {
         Explain::No => Ok(plan),
         Explain::Plan => {
             let optimised = state.optimizer().optimize(plan, state, |_, _| {})?;
             let text = optimised.display_indent().to_string();
-            let policies = policies.into_iter().map(|policy| vec![lit("policy"), lit(policy)]);
-            let rows = std::iter::once(vec![lit("logical_plan"), lit(text)]).chain(policies);
+            let told = told.into_iter().map(|(kind, text)| vec![lit(kind), lit(text)]);
+            let rows = std::iter::once(vec![lit("logical_plan"), lit(text)]).chain(told);
             table(&["plan_type", "plan"], rows.collect())
         }
         Explain::Analyze => Ok(LogicalPlanBuilder::from(plan).explain(false, true)?.build()?),

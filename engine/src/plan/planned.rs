@@ -3,6 +3,7 @@
 use super::lineage::SourceItem;
 use super::statement::Plan;
 use crate::audit::{AuditEntry, Reads};
+use crate::cache::Keepable;
 use crate::engine::Shared;
 use crate::policy::{Grants, Policed};
 use crate::request::{Part, QueryId};
@@ -67,6 +68,7 @@ pub(crate) struct PlannedParts {
     pub(crate) sources: Vec<Option<SourceItem>>,
     pub(crate) part: Option<Part>,
     pub(crate) divisible: bool,
+    pub(crate) keepable: Keepable,
     pub(crate) provenance: Vec<Provenance>,
     pub(crate) timeout: Duration,
     pub(crate) audit: AuditEntry,
@@ -98,6 +100,7 @@ impl Planned {
                 sources: plan.sources,
                 part,
                 divisible,
+                keepable: plan.keepable,
                 timeout,
                 audit,
                 shared,

@@ -2,6 +2,7 @@
 //! is not visible is not there.
 
 use crate::audit::AuditLog;
+use crate::cache::{Reading, ResultCache};
 use crate::error::Result;
 use crate::policy::{Grants, MaskKey, Rules, View, VisibleCounts};
 use crate::session::CATALOG;
@@ -31,6 +32,7 @@ pub(crate) struct LocalCatalog {
     pub(crate) audit: Arc<AuditLog>,
     pub(crate) mask_key: MaskKey,
     pub(crate) counts: Arc<VisibleCounts>,
+    pub(crate) results: Arc<ResultCache>,
     /// Columns only, in the types that clients get: for information_schema.
     pub(crate) described: bool,
 }
@@ -81,7 +83,7 @@ impl LocalCatalog {
 
     fn system(&self, schema: &str, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let table: Arc<dyn TableProvider> = match SystemTableKind::of(schema, name) {
-            Some(kind) => Arc::new(SystemTable::new(kind, &self.grants, &self.audit)?),
+            Some(kind) => Arc::new(SystemTable::new(kind, self)?),
             None if schema == system::SCHEMA && name == REJECTS => {
                 system::rejects_table(&self.grants, &self.catalog, &self.cache)?
             }
@@ -238,6 +240,18 @@ impl DatasetTable {
             grants: Arc::clone(&self.grants),
             rules: Some(Arc::new(rules)),
         }
+    }
+
+    /// Tells a scan of it from any that gives other rows; none when what it reads has no versions of its own.
+    pub(crate) fn reading(&self) -> Option<Reading> {
+        let name = match &self.of {
+            ScanOf::Dataset(name) => name,
+            // A key is of the plan before rollups answer it.
+            ScanOf::Rejects(_) | ScanOf::Rollup(_) | ScanOf::System => return None,
+        };
+        let view = self.grants.dataset(name)?;
+        let rules = self.rules.as_ref().map(|rules| rules.identity());
+        Some(Reading::of(name, view.state().current(), view.raw_schema(), rules))
     }
 
     /// Returns what a scan reads.

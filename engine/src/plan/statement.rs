@@ -5,6 +5,7 @@ use super::lineage::SourceItem;
 use super::providers::LocalCatalog;
 use super::uses::{self, Uses};
 use super::{divide, explain, lineage, names, parameters, parse, substrait};
+use crate::cache::Keepable;
 use crate::error::{EngineError, Result};
 use crate::output::plain_schema;
 use crate::policy::{Grants, Policed, police, policy_columns, told};
@@ -45,6 +46,8 @@ pub(crate) struct Plan {
     pub(super) sources: Vec<Option<SourceItem>>,
     pub(super) datasets: Vec<DatasetName>,
     pub(super) uses: Uses,
+    /// Under what its result is kept.
+    pub(super) keepable: Keepable,
 }
 
 impl Plan {
@@ -78,8 +81,9 @@ struct Resolved {
 /// Plans a statement with the values of its parameters.
 pub(crate) async fn plan(work: Work, values: Vec<ScalarValue>) -> Result<Plan> {
     let grants = Arc::clone(&work.local.grants);
-    let companions = !work.options.without_companions;
-    let rollups = (!work.options.without_rollups).then(|| work.local.clone());
+    let (results, options) = (Arc::clone(&work.local.results), work.options.clone());
+    let companions = !options.without_companions;
+    let rollups = (!options.without_rollups).then(|| work.local.clone());
     let Resolved { state, logical, datasets, explain } = resolve(work).await?;
     let types = parameters::infer(&logical, None)?;
     let unbound = match types.is_empty() {
@@ -98,22 +102,23 @@ pub(crate) async fn plan(work: Work, values: Vec<ScalarValue>) -> Result<Plan> {
         Explain::Plan => Uses::default(),
     };
     let mut logical = police(&state, analysed, &grants, companions)?;
-    // Columns come from the dataset's items, whatever answers.
+    // Columns come from the dataset's items, and the key from its version, whatever answers.
     let mut sources = lineage::of(logical.plan(), &grants);
+    let mut schema = promised(&logical, unbound.as_ref());
+    let mut keepable = results.keepable(&options, logical.plan(), &schema);
     if let Some(local) = rollups {
         logical = logical.answered_from_rollups(&local)?;
     }
     if explain != Explain::No {
-        let told = policies(&grants, &datasets);
+        let mut told = policies(&grants, &datasets);
+        told.push(("result_cache", results.told(&keepable)));
         let described = explain::explained(&state, logical.plan().clone(), explain, told)?;
         logical = policed(&state, described, &grants, companions)?;
         sources = lineage::of(logical.plan(), &grants);
+        schema = promised(&logical, unbound.as_ref());
+        keepable = Keepable::described();
     }
-    let mut schema = plain_schema(logical.plan().schema().as_arrow());
-    if let Some(unbound) = unbound {
-        schema = widen(&schema, &plain_schema(unbound.plan().schema().as_arrow()));
-    }
-    Ok(Plan { grants, state: Arc::new(state), logical, schema, sources, datasets, uses })
+    Ok(Plan { grants, state: Arc::new(state), logical, schema, sources, datasets, uses, keepable })
 }
 
 /// Plans a statement without values. `columns` are the columns that its rows go to, when they go anywhere.
@@ -182,8 +187,18 @@ fn analyse(state: &SessionState, plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 /// What limits the datasets of a query, in words for whoever asks.
-fn policies(grants: &Grants, datasets: &[DatasetName]) -> Vec<String> {
-    datasets.iter().filter_map(|name| told(name, grants.dataset(name)?.as_ref())).collect()
+fn policies(grants: &Grants, datasets: &[DatasetName]) -> Vec<(&'static str, String)> {
+    let told = |name: &DatasetName| Some(("policy", told(name, grants.dataset(name)?.as_ref())?));
+    datasets.iter().filter_map(told).collect()
+}
+
+/// The schema that is promised of a plan, and of the same plan before its parameters had values.
+fn promised(logical: &Policed, unbound: Option<&Policed>) -> SchemaRef {
+    let schema = plain_schema(logical.plan().schema().as_arrow());
+    match unbound {
+        Some(unbound) => widen(&schema, &plain_schema(unbound.plan().schema().as_arrow())),
+        None => schema,
+    }
 }
 
 /// Analyses a plan and applies the policy to it.

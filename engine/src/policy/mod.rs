@@ -26,7 +26,7 @@ mod write;
 
 pub use authorise::Authorized;
 pub(crate) use authorise::AuthorizedParts;
-pub(crate) use cells::{Withheld, planner};
+pub(crate) use cells::{Withheld, is_withheld, planner};
 pub(crate) use grants::Grants;
 pub(crate) use lease::{Lease, RecentPolicy};
 pub(crate) use mask::MaskKey;

@@ -37,6 +37,20 @@ impl Asker {
         }
     }
 
+    /// The same without what none of some filters can ask for.
+    pub(super) fn as_far_as<'a>(&self, filters: impl Iterator<Item = &'a RowFilter>) -> Self {
+        let texts: Vec<&str> = filters.map(RowFilter::as_str).collect();
+        let kept = |placeholder: &str, value: &Option<String>| {
+            value.clone().filter(|_| texts.iter().any(|text| text.contains(placeholder)))
+        };
+        Self {
+            user: kept("$user", &self.user),
+            agency: kept("$agency", &self.agency),
+            region: kept("$region", &self.region),
+            purpose: kept("$purpose", &self.purpose),
+        }
+    }
+
     fn value(&self, placeholder: &str) -> Option<&Option<String>> {
         match placeholder {
             "$user" => Some(&self.user),

@@ -11,7 +11,7 @@ use super::view::View;
 use super::visible::VisibleCounts;
 use crate::error::{EngineError, Result};
 use crate::table::VersionTable;
-use basin_catalog::{ItemRole, Mask, MinimumCell, RowFilter};
+use basin_catalog::{Digest, ItemRole, Mask, MinimumCell, RowFilter};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::{Column, DFSchema};
@@ -99,6 +99,15 @@ impl Rules {
             counts,
             made: Arc::default(),
         })
+    }
+
+    /// Returns what tells apart rules that show something else of the same version. Who asks counts as far as a filter
+    /// asks for it; which grants give the access, and until when, does not.
+    pub(crate) fn identity(&self) -> Digest {
+        let limits = self.limits.canonical();
+        let permitted = limits.permits.iter().filter_map(|permit| permit.rows.as_ref());
+        let asker = self.asker.as_far_as(limits.layers.iter().chain(permitted));
+        Digest::of(format!("{limits:?} {asker:?} {:?}", self.columns).as_bytes())
     }
 
     /// Returns the columns that are shown.

@@ -3,6 +3,7 @@
 //! those that tools look for in information_schema.
 
 mod build;
+mod caches;
 mod constraints;
 mod datasets;
 mod deliveries;

@@ -2,8 +2,9 @@
 
 use super::SCHEMA;
 use crate::audit::{self, AuditLog, DaysWanted};
+use crate::cache::ResultCache;
 use crate::error::Result;
-use crate::plan::Keys;
+use crate::plan::{Keys, LocalCatalog};
 use crate::policy::{Grants, View};
 use async_trait::async_trait;
 use basin_catalog::DatasetName;
@@ -27,19 +28,21 @@ pub(crate) enum SystemTableKind {
     Deliveries,
     Queries,
     Demands,
+    Caches,
     TableConstraints,
     KeyColumnUsage,
     ReferentialConstraints,
 }
 
 impl SystemTableKind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Datasets,
         Self::Items,
         Self::Versions,
         Self::Deliveries,
         Self::Queries,
         Self::Demands,
+        Self::Caches,
         Self::TableConstraints,
         Self::KeyColumnUsage,
         Self::ReferentialConstraints,
@@ -57,7 +60,8 @@ impl SystemTableKind {
             | Self::Versions
             | Self::Deliveries
             | Self::Queries
-            | Self::Demands => SCHEMA,
+            | Self::Demands
+            | Self::Caches => SCHEMA,
             Self::TableConstraints | Self::KeyColumnUsage | Self::ReferentialConstraints => {
                 INFORMATION_SCHEMA
             }
@@ -73,6 +77,7 @@ impl SystemTableKind {
             Self::Deliveries => "deliveries",
             Self::Queries => "queries",
             Self::Demands => "demands",
+            Self::Caches => "caches",
             Self::TableConstraints => "table_constraints",
             Self::KeyColumnUsage => "key_column_usage",
             Self::ReferentialConstraints => "referential_constraints",
@@ -101,15 +106,18 @@ pub(crate) struct SystemTable {
     schema: SchemaRef,
     grants: Arc<Grants>,
     audit: Arc<AuditLog>,
+    results: Arc<ResultCache>,
 }
 
 impl SystemTable {
-    pub(crate) fn new(kind: SystemTableKind, grants: &Arc<Grants>, audit: &Arc<AuditLog>) -> Result<Self> {
+    pub(crate) fn new(kind: SystemTableKind, local: &LocalCatalog) -> Result<Self> {
         let schema = match kind {
             SystemTableKind::Queries => audit::schema(),
-            other => snapshot_rows(other, grants, false)?.schema(),
+            SystemTableKind::Caches => super::caches::rows(&local.grants, &[])?.schema(),
+            other => snapshot_rows(other, &local.grants, false)?.schema(),
         };
-        Ok(Self { kind, schema, grants: Arc::clone(grants), audit: Arc::clone(audit) })
+        let (audit, results) = (Arc::clone(&local.audit), Arc::clone(&local.results));
+        Ok(Self { kind, schema, grants: Arc::clone(&local.grants), audit, results })
     }
 
     /// Tells whether the table was made for these grants.
@@ -121,6 +129,9 @@ impl SystemTable {
         match self.kind {
             SystemTableKind::Queries => {
                 super::queries::rows(&self.audit, &self.grants, DaysWanted::of(filters)).await
+            }
+            SystemTableKind::Caches => {
+                Ok(vec![super::caches::rows(&self.grants, &[("results", self.results.figures())])?])
             }
             other => Ok(vec![snapshot_rows(other, &self.grants, true)?]),
         }
@@ -139,6 +150,7 @@ fn snapshot_rows(kind: SystemTableKind, grants: &Grants, filled: bool) -> Result
         SystemTableKind::Deliveries => super::deliveries::rows(&visible),
         SystemTableKind::Demands => super::demands::rows(grants, filled),
         SystemTableKind::Queries => Ok(RecordBatch::new_empty(audit::schema())),
+        SystemTableKind::Caches => super::caches::rows(grants, &[]),
         SystemTableKind::TableConstraints => super::constraints::tables(&keys()),
         SystemTableKind::KeyColumnUsage => super::constraints::columns(&keys()),
         SystemTableKind::ReferentialConstraints => super::constraints::references(&keys()),
@@ -167,6 +179,7 @@ impl TableProvider for SystemTable {
             | SystemTableKind::Versions
             | SystemTableKind::Deliveries
             | SystemTableKind::Demands
+            | SystemTableKind::Caches
             | SystemTableKind::TableConstraints
             | SystemTableKind::KeyColumnUsage
             | SystemTableKind::ReferentialConstraints => TableProviderFilterPushDown::Unsupported,

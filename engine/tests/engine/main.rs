@@ -13,6 +13,7 @@ mod policed;
 mod policy;
 mod pruning;
 mod readonly;
+mod results;
 mod rollups;
 mod rows;
 mod select;

@@ -34,9 +34,10 @@ const FUNCTIONS: [(&str, &[&str]); 14] = [
     ("ingest", &["ingest"]),
 ];
 
-/// The system tables, and the columns that ask them; `queries` is asked once an actor, `demands` has tests of its own, and those with no column are the
+/// The system tables, and the columns that ask them; `queries` is asked once an actor, `caches` and `demands` have tests of their own, and those with no column are the
 /// same for everybody.
-const SYSTEM_TABLES: [(&str, &str); 16] = [
+const SYSTEM_TABLES: [(&str, &str); 17] = [
+    ("basin.caches", ""),
     ("basin.datasets", "datasets"),
     ("basin.deliveries", "deliver"),
     ("basin.demands", ""),

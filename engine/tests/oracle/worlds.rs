@@ -35,9 +35,12 @@ pub(crate) struct Scenario {
 pub(crate) const HIDDEN_NAMES: [&str; 2] = ["vault_one", "vault_two"];
 
 /// One catalog and its engine.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) ann: Principal,
+    /// Whether each statement is run, though its result is kept.
+    pub(crate) afresh: bool,
 }
 
 impl Scenario {
@@ -100,7 +103,7 @@ impl World {
         let config = EngineConfig { target_partitions: 1, ..EngineConfig::default() };
         let engine = Engine::new(catalog, config).unwrap();
         let ann = Principal::of(&ann(scenario), Some("outbreak".to_owned()));
-        Self { engine, ann }
+        Self { engine, ann, afresh: false }
     }
 
     pub(crate) fn request(&self, sql: &str, parameters: &[ScalarValue]) -> QueryRequest {
@@ -114,9 +117,15 @@ impl World {
                 schema: Some("health".to_owned()),
                 timeout: Some(Duration::from_secs(20)),
                 memory_bytes: Some(64 << 20),
+                without_cache: self.afresh,
                 ..QueryOptions::default()
             },
         }
+    }
+
+    /// The same world, where nothing that is kept is answered.
+    pub(crate) fn afresh(&self) -> Self {
+        Self { afresh: true, ..self.clone() }
     }
 
     /// The same world, asked by somebody who sees everything.

@@ -5,10 +5,12 @@
 //! representation, never values.
 
 mod form;
+mod kept;
 mod schema;
 mod stream;
 
 pub(crate) use form::WireForm;
+pub(crate) use kept::{Kept, Leaving};
 pub(crate) use schema::schema_bytes;
 #[cfg(test)]
 pub(crate) use schema::{schema_from_bytes, schema_message};

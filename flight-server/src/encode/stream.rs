@@ -12,6 +12,7 @@ use prost::Message;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::form::{WireForm, in_form};
+use super::kept::Leaving;
 use super::schema::{schema_message, to_wire, wire_schema};
 use crate::error::{Result, ServerError};
 
@@ -24,21 +25,27 @@ pub(super) const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Returns the messages of a result: its schema, in the form that was promised, then its rows.
 ///
-/// Encoding runs on the blocking pool; dropping the stream drops the batches' stream.
+/// Encoding runs on the blocking pool; dropping the stream drops the batches' stream. What was encoded before is sent as
+/// it is.
 pub(crate) fn flight_data(
     schema: SchemaRef,
     compression: Option<CompressionType>,
-    batches: impl Stream<Item = Result<RecordBatch>> + Send + 'static,
+    batches: impl Stream<Item = Result<Leaving>> + Send + 'static,
 ) -> impl Stream<Item = Result<FlightData>> + Send + 'static {
     let first = stream::iter([Ok(schema_message(&schema))]);
     let rest = batches
         .then(move |batch| {
             let schema = Arc::clone(&schema);
             async move {
-                let batch = batch?;
+                let leaving = batch?;
+                if let Some(messages) = leaving.messages() {
+                    return Ok(messages);
+                }
                 let work = tokio::task::spawn_blocking(move || {
+                    let batch = &leaving.batch;
                     let span = tracing::debug_span!("encode", rows = batch.num_rows());
-                    span.in_scope(|| messages(&to_wire(&batch, &wire_schema(&schema))?, &schema, compression))
+                    let encode = || messages(&to_wire(batch, &wire_schema(&schema))?, &schema, compression);
+                    span.in_scope(encode).inspect(|messages| leaving.keep(messages))
                 });
                 AbortOnDropHandle::new(work).await?
             }

@@ -60,6 +60,9 @@ pub(super) struct SessionOptions {
     /// Whether rollups answer nothing.
     #[prost(bool, tag = "10")]
     pub(super) without_rollups: bool,
+    /// Whether queries are run though their results are kept.
+    #[prost(bool, tag = "11")]
+    pub(super) without_result_cache: bool,
 }
 
 /// An option by its name.
@@ -76,6 +79,7 @@ pub(super) enum Name {
     MemoryMib,
     Language,
     Rollups,
+    ResultCache,
 }
 
 impl Name {
@@ -91,6 +95,7 @@ impl Name {
         Self::MemoryMib,
         Self::Language,
         Self::Rollups,
+        Self::ResultCache,
     ];
 
     /// Returns the name that clients write.
@@ -107,6 +112,7 @@ impl Name {
             Self::MemoryMib => "memory_mib",
             Self::Language => "language",
             Self::Rollups => "rollups",
+            Self::ResultCache => "result_cache",
         }
     }
 
@@ -122,7 +128,7 @@ impl Name {
             Self::AsOf => "a snapshot number, a date or an RFC 3339 timestamp".to_owned(),
             Self::Purpose => format!("UTF-8 text of at most {MAX_TEXT_BYTES} bytes"),
             Self::Compression => "none, lz4 or zstd".to_owned(),
-            Self::ViewTypes | Self::Rollups => "true or false".to_owned(),
+            Self::ViewTypes | Self::Rollups | Self::ResultCache => "true or false".to_owned(),
             Self::ParallelExport => format!("a number from 1 to {MAX_PARTS}"),
             Self::Timeout => "a number of seconds from 1".to_owned(),
             Self::MemoryMib => "a number of MiB from 1".to_owned(),
@@ -161,6 +167,7 @@ impl SessionOptions {
                 self.compression = chosen.into();
             }
             Name::ViewTypes => self.view_types = !unset && value.flag()?,
+            Name::ResultCache => self.without_result_cache = !unset && !value.flag()?,
             Name::ParallelExport => {
                 let part = |number: &u32| (1..=MAX_PARTS).contains(number);
                 self.parallel_export = kept(unset, || u32::try_from(value.number()?).ok().filter(part))?;
@@ -200,6 +207,7 @@ impl SessionOptions {
             ),
             Name::ViewTypes => Value::Flag(self.view_types),
             Name::Rollups => Value::Flag(!self.without_rollups),
+            Name::ResultCache => Value::Flag(!self.without_result_cache),
             Name::ParallelExport => number(self.parallel_export.map(u64::from)),
             Name::Timeout => number(self.timeout),
             Name::MemoryMib => number(self.memory_mib),
@@ -250,6 +258,7 @@ impl SessionOptions {
             part: None,
             without_companions: false,
             without_rollups: self.without_rollups,
+            without_cache: self.without_result_cache,
         }
     }
 
@@ -293,6 +302,7 @@ mod tests {
             (Name::MemoryMib, Value::Number(256)),
             (Name::Language, text("zh")),
             (Name::Rollups, Value::Flag(false)),
+            (Name::ResultCache, Value::Flag(false)),
         ] {
             options.set(name, &value).unwrap();
             assert_eq!(options.get(name), value, "{}", name.as_str());

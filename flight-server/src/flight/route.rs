@@ -119,6 +119,6 @@ impl FlightSql {
     async fn get_metadata(&self, call: &Call, metadata: command::Metadata, run: Run) -> Result<Data> {
         let schema = self.metadata_schema(&metadata);
         let batch = run.step(self.metadata_rows(call, metadata)).await?;
-        Ok(run.stream(flight_data(schema, None, stream::iter([Ok(batch)]))))
+        Ok(run.stream(flight_data(schema, None, stream::iter([Ok(batch.into())]))))
     }
 }

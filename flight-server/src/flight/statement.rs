@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
+use arrow::ipc::CompressionType;
 use arrow_flight::{FlightData, FlightDescriptor, FlightEndpoint, FlightInfo};
 use basin_engine::{Engine, Planned, Progress, Query, QueryRequest, ResultStream, SourceItem};
 use futures::future::ready;
@@ -19,7 +20,7 @@ use super::parameters;
 use super::running::Run;
 use super::service::FlightSql;
 use super::write::{count_batch, count_schema};
-use crate::encode::flight_data;
+use crate::encode::{Kept, Leaving, flight_data};
 use crate::error::{Result, ServerError};
 use crate::seal::Purpose;
 
@@ -139,7 +140,11 @@ impl FlightSql {
         run: Run,
     ) -> Result<BoxStream<'static, Result<FlightData>>> {
         if let Some(count) = content.done {
-            return Ok(run.stream(flight_data(count_schema(), None, stream::iter([count_batch(count)]))));
+            return Ok(run.stream(flight_data(
+                count_schema(),
+                None,
+                stream::iter([count_batch(count).map(Leaving::from)]),
+            )));
         }
         let request = content.request(call)?;
         let form = ResultForm::new(&content.options, !content.parameters.is_empty());
@@ -159,7 +164,7 @@ impl FlightSql {
 /// The rows of a statement, of all its runs.
 pub(super) struct Rows {
     pub(super) schema: SchemaRef,
-    pub(super) batches: BoxStream<'static, Result<RecordBatch>>,
+    pub(super) batches: BoxStream<'static, Result<Leaving>>,
 }
 
 /// Runs a statement once per row of parameters, one result after the other. `progress` shows the first run.
@@ -179,12 +184,17 @@ pub(super) async fn rows_of(
     let Started { rows: result, sources } = start(engine.clone(), request(first), progress).await?;
     let schema = form.schema(&result.schema(), &sources);
     let promised = Arc::clone(&schema);
+    let compression = form.wire().compression;
+    let first = leaving(result, &schema, compression);
     let rest = stream::iter(runs)
         .then(move |values| start(engine.clone(), request(values), None))
         .and_then(move |started| ready(same_types(started, &form, &promised)))
-        .map_ok(rows)
+        .map_ok({
+            let schema = Arc::clone(&schema);
+            move |result| leaving(result, &schema, compression)
+        })
         .try_flatten();
-    Ok(Rows { schema, batches: rows(result).chain(rest).boxed() })
+    Ok(Rows { schema, batches: first.chain(rest).boxed() })
 }
 
 /// A stream, and which items its columns are.
@@ -219,6 +229,22 @@ fn same_types(started: Started, form: &ResultForm, promised: &Schema) -> Result<
         "the rows of parameters make columns of different types; CAST the parameters in the statement"
             .to_owned(),
     ))
+}
+
+/// The batches of a result, with their messages where it is a kept one.
+fn leaving(
+    result: ResultStream,
+    promised: &SchemaRef,
+    compression: Option<CompressionType>,
+) -> impl futures::Stream<Item = Result<Leaving>> + Send + use<> {
+    let kept = result.shelf().and_then(|shelf| Kept::new(shelf, promised, compression));
+    rows(result).enumerate().map(move |(at, batch)| {
+        let batch = batch?;
+        Ok(match &kept {
+            Some(kept) => Leaving::of_kept(batch, kept, at),
+            None => Leaving::from(batch),
+        })
+    })
 }
 
 pub(super) fn rows(

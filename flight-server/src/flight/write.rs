@@ -177,7 +177,8 @@ impl FlightSql {
     ) -> Result<Source> {
         let mut runs = runs.into_iter();
         // Rows that are written have the columns that the statement names, and none more.
-        let options = QueryOptions { without_companions: true, ..request.options.clone() };
+        let options =
+            QueryOptions { without_companions: true, without_cache: true, ..request.options.clone() };
         let template = QueryRequest { query: Query::Sql(query.to_owned()), options, ..request.clone() };
         let request =
             move |parameters| QueryRequest { query_id: QueryId::new(), parameters, ..template.clone() };

@@ -17,7 +17,7 @@ mod origin;
 mod step;
 mod walk;
 
-pub(crate) use node::planner;
+pub(crate) use node::{is_withheld, planner};
 pub(crate) use operator::Withheld;
 
 use super::grants::Grants;

@@ -110,6 +110,11 @@ impl UserDefinedLogicalNodeCore for WithheldNode {
     }
 }
 
+/// Tells whether a node of a plan is of this kind.
+pub(crate) fn is_withheld(node: &dyn UserDefinedLogicalNode) -> bool {
+    node.as_any().is::<WithheldNode>()
+}
+
 /// Returns the planner that knows the node.
 pub(crate) fn planner() -> Arc<dyn QueryPlanner + Send + Sync> {
     Arc::new(Planner)

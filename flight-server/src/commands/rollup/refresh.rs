@@ -206,7 +206,7 @@ async fn ask(engine: &Engine, sql: String, as_of: AsOf) -> Result<ResultStream> 
         query: Query::Sql(sql),
         as_of,
         parameters: Vec::new(),
-        options: QueryOptions { without_rollups: true, ..QueryOptions::default() },
+        options: QueryOptions { without_rollups: true, without_cache: true, ..QueryOptions::default() },
     };
     Ok(engine.plan(request).await?.authorize().await?.admit().await?.execute()?)
 }
