@@ -6,7 +6,7 @@ import os
 import pathlib
 import sys
 
-SUITES = ["tpch", "small", "stream", "dashboards", "growth", "clickbench", "compare"]
+SUITES = ["tpch", "small", "stream", "dashboards", "growth", "clickbench", "tpcds", "compare"]
 HERE = pathlib.Path(__file__).resolve().parent.parent
 
 

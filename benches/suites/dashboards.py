@@ -1,6 +1,6 @@
 """Dashboards: many clients that repeat a mix of small queries; queries/s, p50, p99. And small queries while large ones run.
 
-Basin, ROAPI and Sail on the same Parquet files, each alone on the machine for --seconds, in turn,
+Basin, with its result cache and without it, ROAPI and Sail on the same Parquet files, each alone on the machine for --seconds, in turn,
 --rounds times. Answers are compared with DuckDB's before; row counts are looked at with every answer.
 """
 
@@ -48,10 +48,11 @@ def run(arguments) -> None:
     links = store.linked(folder, "tpch", store.TABLES)
     makers = {
         "basin": lambda: served.basin(arguments.basin, folder),
+        "basin, results kept": lambda: served.basin(arguments.basin, folder, kept=True),
         "roapi": lambda: served.roapi(links),
         "sail": lambda: served.sail(links),
     }
-    systems = ["basin", *filter(None, arguments.peers.split(","))]
+    systems = ["basin", "basin, results kept", *filter(None, arguments.peers.split(","))]
     found, wrong = {name: [] for name in systems}, {}
     for turn in range(arguments.rounds):
         for name in systems:
@@ -139,17 +140,17 @@ def text(result) -> str:
     rows, rates = [], {}
     for name, rounds in result["systems"].items():
         if not rounds:
-            rows.append([name, "can't", "", "", "", ""])
+            rows.append([name, "can't", "", "", "", "", ""])
             continue
         rates[name] = statistics.median(one["queries_per_second"] for one in rounds)
     for name, rate in rates.items():
         rounds = result["systems"][name]
         at = lambda which: statistics.median(one["all"][which] for one in rounds)  # noqa: E731
-        ratio = f"{rates['basin'] / rate:.1f}" if "basin" in rates else "-"
-        rows.append([name, f"{rate:.0f}", f"{at('p50'):.1f}", f"{at('p99'):.1f}", f"{max(one['peak_mb'] for one in rounds):.0f}", ratio])
+        ratios = [f"{rates[own] / rate:.1f}" if own in rates else "-" for own in ("basin", "basin, results kept")]
+        rows.append([name, f"{rate:.0f}", f"{at('p50'):.1f}", f"{at('p99'):.1f}", f"{max(one['peak_mb'] for one in rounds):.0f}", *ratios])
     quiet, busy = (result["disturbed"][which]["all"] for which in ("quiet", "busy"))
     return "\n".join([
-        table(["system", "queries/s", "p50 ms", "p99 ms", "peak MB", "Basin / it"], rows), "",
+        table(["system", "queries/s", "p50 ms", "p99 ms", "peak MB", "Basin / it", "results kept / it"], rows), "",
         table(["small queries, 4 clients", "p50 ms", "p99 ms"],
               [["quiet", f"{quiet['p50']:.1f}", f"{quiet['p99']:.1f}"], ["beside two large ones", f"{busy['p50']:.1f}", f"{busy['p99']:.1f}"],
                ["ratio", f"{busy['p50'] / quiet['p50']:.1f}", f"{busy['p99'] / quiet['p99']:.1f}"]]),

@@ -27,6 +27,7 @@ class DuckDb:
             self.database.execute(f"SET memory_limit = '{memory}'")
         self.database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         kind = "TABLE IF NOT EXISTS" if native else "VIEW"
+        self.database.execute(f"USE {schema}")
         for name, folder in tables.items():
             self.database.execute(f"CREATE {kind} {schema}.{name} AS SELECT * FROM '{folder}/*.parquet'")
 
@@ -40,8 +41,8 @@ class DataFusion:
     def __init__(self, schema, tables, **_):
         import datafusion
 
-        self.context = datafusion.SessionContext()
-        self.context.sql(f"CREATE SCHEMA {schema}").collect()
+        self.context = datafusion.SessionContext(datafusion.SessionConfig().with_default_catalog_and_schema("datafusion", schema))
+        self.context.sql(f"CREATE SCHEMA IF NOT EXISTS {schema}").collect()
         for name, folder in tables.items():
             self.context.sql(
                 f"CREATE EXTERNAL TABLE {schema}.{name} STORED AS PARQUET LOCATION '{folder}/'").collect()

@@ -79,8 +79,9 @@ def running(words: list, log: pathlib.Path, **more):
 
 @contextlib.contextmanager
 def basin(program: pathlib.Path, store: pathlib.Path, headers: dict | None = None, *, config: str | None = None,
-          tls: "Certificates | None" = None):
-    """Basin on a store; clients send the headers with every call."""
+          tls: "Certificates | None" = None, kept: bool = False):
+    """Basin on a store; clients send the headers with every call. `kept`: results that it keeps and rollups may answer."""
+    headers = ({} if kept else {"x-basin-result-cache": "false", "x-basin-rollups": "false"}) | (headers or {})
     words = [program, "--store", store, "serve", "--listen", "127.0.0.1:0"]
     if tls:
         words += ["--tls-cert", tls.certificate, "--tls-key", tls.key]
@@ -98,7 +99,7 @@ def basin(program: pathlib.Path, store: pathlib.Path, headers: dict | None = Non
             scheme = "grpc+tls" if tls else "grpc"
             port = line.strip().rsplit(":", 1)[1]
             uri = f"{scheme}://localhost:{port}" if tls else f"{scheme}://127.0.0.1:{port}"
-            yield Server("basin", uri, process, USER, PASSWORD, headers or {}, tls.authority if tls else None)
+            yield Server("basin", uri, process, USER, PASSWORD, headers, tls.authority if tls else None)
 
 
 def wait_for(server: Server, statement: str, seconds: float = 120) -> None:

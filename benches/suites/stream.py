@@ -70,7 +70,8 @@ def fetch(server, endpoints, check_column=None) -> tuple[float, int, int, int]:
 
 def basin_endpoints(server, columns, streams, compression):
     """The tickets of a statement. Planning it is within the time of GetFlightInfo, which is not timed: the peer plans nothing."""
-    server.headers = {}
+    own = ("x-basin-parallel-export", "x-basin-compression")
+    server.headers = {name: value for name, value in server.headers.items() if name not in own}
     if streams > 1:
         server.headers["x-basin-parallel-export"] = str(streams)
     if compression:

@@ -8,7 +8,8 @@ use crate::error::{EngineError, Result};
 use crate::execute::CpuRuntime;
 use crate::hot::HotColumns;
 use crate::plan::{
-    self, Change, Keys, LocalCatalog, Outline, Planned, Planners, Prepared, Run, Visible, Work, Write,
+    self, Change, Keys, LocalCatalog, Outline, Plan, PlanKey, Planned, Planners, Prepared, RecentPlans, Run,
+    Visible, Work, Write,
 };
 use crate::policy::{self, DatasetExplanation, Grants, MaskKey, RecentPolicy, VisibleCounts};
 use crate::request::{Query, QueryRequest};
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) policy: Arc<RecentPolicy>,
     pub(crate) counts: Arc<VisibleCounts>,
     pub(crate) results: Arc<ResultCache>,
+    pub(crate) plans: Arc<RecentPlans>,
 }
 
 impl Engine {
@@ -83,6 +85,7 @@ impl Engine {
                 policy: Arc::new(RecentPolicy::of(&catalog)),
                 counts: Arc::default(),
                 results: Arc::new(ResultCache::new(config.result_cache_bytes)),
+                plans: Arc::new(RecentPlans::new()),
                 catalog,
                 config,
                 io,
@@ -112,10 +115,8 @@ impl Engine {
         let longest = self.shared.config.query_timeout;
         let timeout = request.options.timeout.map_or(longest, |asked| asked.min(longest));
         let run = Run { query_id: request.query_id, timeout, part: request.options.part };
-        let parameters = request.parameters.clone();
         let planned = async {
-            let work = self.work(request).await?;
-            let plan = self.shared.planners.run(plan::plan(work, parameters)).await?;
+            let plan = self.planned(request).await?;
             match run.part {
                 Some(_) if !plan.is_divisible() => {
                     Err(EngineError::sql("this query can't be fetched in parts"))
@@ -124,9 +125,25 @@ impl Engine {
             }
         };
         match planned.await {
-            Ok(plan) => Ok(Planned::new(run, plan, audit, Arc::clone(&self.shared))),
+            Ok(plan) => Ok(Planned::new(run, &plan, audit, Arc::clone(&self.shared))),
             Err(error) => Err(audit.fail(log_internal(error)).await),
         }
+    }
+
+    async fn planned(&self, request: QueryRequest) -> Result<Arc<Plan>> {
+        let states = self.states(&request.as_of).await?;
+        let key = PlanKey::of(&request, &states.data, &states.policy);
+        if let Some(plan) = key.as_ref().and_then(|key| self.shared.plans.get(key)) {
+            return Ok(plan);
+        }
+        let parameters = request.parameters.clone();
+        let local = self.local_of(&request.principal, states).await?;
+        let work = plan::plan(self.work_on(local, request), parameters);
+        let plan = Arc::new(self.shared.planners.run(work).await?);
+        if let Some(key) = key {
+            self.shared.plans.put(key, &plan);
+        }
+        Ok(plan)
     }
 
     /// Plans a statement without the values of its parameters. Nothing is executed, nothing audited.
@@ -274,17 +291,21 @@ impl Engine {
     }
 
     async fn work(&self, request: QueryRequest) -> Result<Work> {
+        Ok(self.work_on(self.local(&request.principal, &request.as_of).await?, request))
+    }
+
+    fn work_on(&self, local: LocalCatalog, request: QueryRequest) -> Work {
         let max_bytes = self.shared.config.max_sql_bytes;
         let own = || SchemaName::sandbox_of(request.principal.user()).to_string();
-        Ok(Work {
-            local: self.local(&request.principal, &request.as_of).await?,
+        Work {
+            local,
             max_bytes,
             template: self.shared.template.clone(),
             // Names without schema are the principal's own unless the query says otherwise.
             schema: request.options.schema.clone().unwrap_or_else(own),
             options: request.options,
             query: request.query,
-        })
+        }
     }
 
     /// Read once: it never changes.
@@ -294,22 +315,37 @@ impl Engine {
     }
 
     async fn local(&self, principal: &Principal, as_of: &AsOf) -> Result<LocalCatalog> {
+        self.local_of(principal, self.states(as_of).await?).await
+    }
+
+    async fn states(&self, as_of: &AsOf) -> Result<States> {
         let policy = self.shared.catalog.latest().await?;
         let data = match as_of {
             AsOf::Latest => Arc::clone(&policy),
             AsOf::Snapshot(_) | AsOf::At(_) => self.shared.catalog.as_of(as_of).await?,
         };
+        Ok(States { data, policy })
+    }
+
+    async fn local_of(&self, principal: &Principal, states: States) -> Result<LocalCatalog> {
         Ok(LocalCatalog {
-            grants: Arc::new(Grants::of(principal, data, policy, Utc::now())),
+            grants: Arc::new(Grants::of(principal, states.data, states.policy, Utc::now())),
             catalog: self.shared.catalog.clone(),
             cache: Arc::clone(&self.shared.cache),
             audit: Arc::clone(&self.shared.audit),
             mask_key: self.mask_key().await?,
             counts: Arc::clone(&self.shared.counts),
             results: Arc::clone(&self.shared.results),
+            plans: Arc::downgrade(&self.shared.plans),
             described: false,
         })
     }
+}
+
+/// The state whose data is asked, and the one whose policy is in force.
+struct States {
+    data: Arc<Snapshot>,
+    policy: Arc<Snapshot>,
 }
 
 /// What policy applies when a user asks a statement.

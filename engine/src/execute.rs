@@ -8,6 +8,7 @@ use crate::cache::{AnswerRows, Recording};
 use crate::cancel::cancellable;
 use crate::error::{EngineError, Result};
 use crate::output::to_plain;
+use crate::plan::Optimised;
 use crate::policy::{AuthorizedParts, Withheld, quiet};
 use crate::progress::Progress;
 use crate::request::Part;
@@ -97,13 +98,24 @@ impl crate::Admitted {
                 Ok(leaving.with(Rows::Kept(AnswerRows::of(answer)), plan.audit))
             }
             Entry::Place { permit, recording } => {
-                let AuthorizedParts { state, logical, schema, part, timeout, mut audit, shared, .. } = plan;
+                let AuthorizedParts {
+                    state,
+                    logical,
+                    optimised,
+                    schema,
+                    part,
+                    timeout,
+                    mut audit,
+                    shared,
+                    ..
+                } = plan;
                 let (sender, batches) = mpsc::unbounded_channel();
                 let places = Arc::new(Semaphore::new(READY_BATCHES));
                 let run = Run {
                     shared,
                     state,
                     logical,
+                    optimised,
                     schema,
                     part,
                     withheld: audit.suppressed(),
@@ -165,6 +177,7 @@ struct Run {
     shared: Arc<crate::engine::Shared>,
     state: Arc<datafusion::execution::session_state::SessionState>,
     logical: crate::policy::Policed,
+    optimised: Optimised,
     schema: SchemaRef,
     part: Option<Part>,
     /// How many cells were withheld.
@@ -246,10 +259,19 @@ impl Run {
     }
 
     async fn physical(&self) -> Result<Arc<dyn ExecutionPlan>> {
-        let (state, logical) = (Arc::clone(&self.state), self.logical.plan().clone());
+        let (state, logical) = (Arc::clone(&self.state), self.logical.clone());
+        let known = Arc::clone(&self.optimised);
         let plan = async move {
-            let optimised = state.optimizer().optimize(logical, state.as_ref(), |_, _| {})?;
-            Ok(state.query_planner().create_physical_plan(&optimised, state.as_ref()).await?)
+            let optimised = match known.get() {
+                Some(optimised) => optimised,
+                None => {
+                    let plan = logical.plan().clone();
+                    let plan = state.optimizer().optimize(plan, state.as_ref(), |_, _| {})?;
+                    // Another run of the same plan may have been quicker, with the same.
+                    known.get_or_init(|| plan)
+                }
+            };
+            Ok(state.query_planner().create_physical_plan(optimised, state.as_ref()).await?)
         };
         self.shared.planners.run(plan).await
     }

@@ -42,7 +42,7 @@ impl FromStr for QueryId {
 }
 
 /// What is asked, as the client wrote it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Query {
     /// A statement, with `?` or `$1` for parameters.
     Sql(String),

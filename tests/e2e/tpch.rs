@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::client::{login, rows};
 use crate::program::{Server, run, sql};
-use crate::store::{PASSWORD, PROVIDER, USER, with_provider};
+use crate::store::{PASSWORD, USER, with_provider};
 
 const SCALE: f64 = 0.1;
 /// Averages and quotients are decimals of few digits here and floats in the expected answers.

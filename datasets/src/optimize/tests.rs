@@ -163,7 +163,7 @@ async fn deliveries_go_first() {
     // A file of the second half is replaced before the merge is published.
     let replaced = world.published(None).await;
     let replaced = halves[1].files.iter().find(|file| replaced.contains_key(&file.path)).unwrap();
-    let day_of = replaced.stats.split("2020-01-0").nth(1).unwrap()[..1].to_owned();
+    let day_of = replaced.stats.split("2020-01-0").nth(1).unwrap().chars().next().unwrap();
     world.pool("x.csv", &format!("date,city,confirmed\n2020-01-0{day_of},武汉,1\n")).await.unwrap();
     let rows = world.rows().await;
     let mine = (&name(), "test");

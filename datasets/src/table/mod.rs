@@ -30,9 +30,6 @@ pub(crate) use storage::{stored_schema, to_stored};
 pub(crate) use values::distinct_values;
 pub(crate) use writer::{FILE_BYTES, TableWriter};
 
-/// How the files' footers are signed; whoever trusts their order looks for it.
-const WRITER: &str = "basin ";
-
 /// How files that Basin wrote are signed, before its version.
 const WRITER: &str = "basin ";
 

@@ -171,10 +171,10 @@ impl Walk<'_> {
             }
             Expr::InList { expr, negated: false, .. } => add(self.names.item(expr), Filter::Equal),
             Expr::Between { expr, negated: false, .. } => add(self.names.item(expr), Filter::Range),
-            Expr::Like { negated: false, expr, pattern, .. } => {
-                if text(pattern).is_some_and(|pattern| !pattern.starts_with(['%', '_'])) {
-                    add(self.names.item(expr), Filter::Range);
-                }
+            Expr::Like { negated: false, expr, pattern, .. }
+                if text(pattern).is_some_and(|pattern| !pattern.starts_with(['%', '_'])) =>
+            {
+                add(self.names.item(expr), Filter::Range);
             }
             _ => {}
         }

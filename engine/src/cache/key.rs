@@ -114,6 +114,24 @@ impl Keepable {
     pub(crate) fn described() -> Self {
         Self::Never(Never::Described)
     }
+
+    /// Tells whether what decides the result is known, be it kept or not.
+    pub(crate) fn is_lasting(&self) -> bool {
+        match self {
+            Self::As(_) | Self::Never(Never::Off | Never::Unwanted | Never::TooLarge) => true,
+            Self::Never(
+                Never::Part | Never::Described | Never::Function(_) | Never::Unversioned(_) | Never::Complex,
+            ) => false,
+        }
+    }
+
+    /// About how many bytes the key takes.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::As(key) => key.weight(),
+            Self::Never(_) => 0,
+        }
+    }
 }
 
 /// All that decides a result.

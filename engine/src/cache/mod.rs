@@ -115,16 +115,16 @@ impl ResultCache {
         schema: &SchemaRef,
     ) -> Keepable {
         let never = match (&self.entries, options) {
+            (_, QueryOptions { part: Some(_), .. }) => Some(Never::Part),
             (None, _) => Some(Never::Off),
             (Some(_), QueryOptions { without_cache: true, .. }) => Some(Never::Unwanted),
-            (Some(_), QueryOptions { part: Some(_), .. }) => Some(Never::Part),
             (Some(_), _) => None,
         };
-        let key = never.map_or_else(|| Key::of(plan, schema, !options.without_rollups, &self.hashing), Err);
-        match key {
-            Ok(key) if key.weight() > self.largest() => Keepable::Never(Never::Complex),
-            Ok(key) => Keepable::As(Arc::new(key)),
-            Err(never) => Keepable::Never(never),
+        match (Key::of(plan, schema, !options.without_rollups, &self.hashing), never) {
+            (Ok(_), Some(never)) => Keepable::Never(never),
+            (Ok(key), None) if key.weight() > self.largest() => Keepable::Never(Never::Complex),
+            (Ok(key), None) => Keepable::As(Arc::new(key)),
+            (Err(never), _) => Keepable::Never(never),
         }
     }
 

@@ -3,6 +3,7 @@
 //! What is asked once makes room for what is asked again (S3-FIFO, Yang et al. 2023): one large scan does not
 //! drive out what many queries use.
 
+use crate::cache::CacheFigures;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::DataType;
 use quick_cache::Weighter;
@@ -130,6 +131,18 @@ impl HotColumns {
                 capacity,
             })
         })
+    }
+
+    /// Tells how it does.
+    pub(crate) fn figures(&self) -> CacheFigures {
+        CacheFigures {
+            entries: self.chunks.len() as u64,
+            bytes: self.chunks.weight(),
+            capacity_bytes: self.capacity,
+            hits: self.chunks.hits(),
+            misses: self.chunks.misses(),
+            shared: 0,
+        }
     }
 
     /// The most bytes that a scan may decode at once to keep them: more would drive out what it just kept.

@@ -3,7 +3,7 @@
 //!
 //! In order: `parse` (limits, one statement, placeholders), `readonly` (what may be said at all), `names`
 //! (which tables are meant; hidden and absent alike), `providers` (those tables for DataFusion),
-//! `parameters`, `explain`; `statement` walks them on a thread of `worker`. `substrait` reads a plan in place
+//! `parameters`, `explain`; `statement` walks them on a thread of `worker`, unless `recent` knows the plan. `substrait` reads a plan in place
 //! of a text; `lineage` and `keys` tell what columns and datasets are to each other, `uses` which items a plan uses, `divide` whether a result
 //! comes in parts. It does not decide what is visible (policy), nor optimise or run anything (execute).
 
@@ -17,6 +17,7 @@ mod parse;
 mod planned;
 mod providers;
 mod readonly;
+mod recent;
 mod rewrite;
 mod statement;
 mod substrait;
@@ -31,7 +32,8 @@ pub(crate) use parse::{any_statement, syntax_error};
 pub use planned::{Planned, Prepared, Provenance};
 pub(crate) use planned::{PlannedParts, Run};
 pub(crate) use providers::{DatasetTable, LocalCatalog, ScanOf, is_granted};
-pub(crate) use statement::{Outline, Work, plan, prepare};
+pub(crate) use recent::{Optimised, PlanKey, RecentPlans};
+pub(crate) use statement::{Outline, Plan, Work, plan, prepare};
 pub use substrait::substrait_version;
 pub use visible::{TableKind, Visible, VisibleTable};
 pub(crate) use worker::Planners;

@@ -1,6 +1,7 @@
 //! Planned: an analysed plan that nobody authorised yet, and what was learnt on the way.
 
 use super::lineage::SourceItem;
+use super::recent::Optimised;
 use super::statement::Plan;
 use crate::audit::{AuditEntry, Reads};
 use crate::cache::Keepable;
@@ -69,6 +70,7 @@ pub(crate) struct PlannedParts {
     pub(crate) part: Option<Part>,
     pub(crate) divisible: bool,
     pub(crate) keepable: Keepable,
+    pub(crate) optimised: Optimised,
     pub(crate) provenance: Vec<Provenance>,
     pub(crate) timeout: Duration,
     pub(crate) audit: AuditEntry,
@@ -76,9 +78,9 @@ pub(crate) struct PlannedParts {
 }
 
 impl Planned {
-    pub(crate) fn new(run: Run, plan: Plan, audit: AuditEntry, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(run: Run, plan: &Plan, audit: AuditEntry, shared: Arc<Shared>) -> Self {
         let Run { query_id, timeout, part } = run;
-        let (provenance, divisible) = (provenance(&plan), plan.is_divisible());
+        let (provenance, divisible) = (provenance(plan), plan.is_divisible());
         let join = |texts: Vec<String>| texts.join(",");
         let grants = plan.datasets.iter().flat_map(|name| plan.grants.used(name));
         audit.reads(Reads {
@@ -93,14 +95,15 @@ impl Planned {
             parts: PlannedParts {
                 query_id,
                 provenance,
-                grants: plan.grants,
-                state: plan.state,
-                logical: plan.logical,
-                schema: plan.schema,
-                sources: plan.sources,
+                grants: Arc::clone(&plan.grants),
+                state: Arc::clone(&plan.state),
+                logical: plan.logical.clone(),
+                schema: SchemaRef::clone(&plan.schema),
+                sources: plan.sources.clone(),
                 part,
                 divisible,
-                keepable: plan.keepable,
+                keepable: plan.keepable.clone(),
+                optimised: Arc::clone(&plan.optimised),
                 timeout,
                 audit,
                 shared,

@@ -1,6 +1,7 @@
 //! Providers: the tables of one snapshot, as one principal sees them, in DataFusion's terms. A table that
 //! is not visible is not there.
 
+use super::recent::RecentPlans;
 use crate::audit::AuditLog;
 use crate::cache::{Reading, ResultCache};
 use crate::error::Result;
@@ -21,7 +22,7 @@ use datafusion::functions_table::generate_series::GenerateSeriesTable;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// The local catalog as one principal sees it.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub(crate) struct LocalCatalog {
     pub(crate) mask_key: MaskKey,
     pub(crate) counts: Arc<VisibleCounts>,
     pub(crate) results: Arc<ResultCache>,
+    /// A kept plan has this catalog in it.
+    pub(crate) plans: Weak<RecentPlans>,
     /// Columns only, in the types that clients get: for information_schema.
     pub(crate) described: bool,
 }

@@ -3,6 +3,7 @@
 use super::explain::Explain;
 use super::lineage::SourceItem;
 use super::providers::LocalCatalog;
+use super::recent::Optimised;
 use super::uses::{self, Uses};
 use super::{divide, explain, lineage, names, parameters, parse, substrait};
 use crate::cache::Keepable;
@@ -12,6 +13,7 @@ use crate::policy::{Grants, Policed, police, policy_columns, told};
 use crate::request::{Query, QueryOptions};
 use crate::session;
 use basin_catalog::DatasetName;
+use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::context::SQLOptions;
@@ -48,12 +50,29 @@ pub(crate) struct Plan {
     pub(super) uses: Uses,
     /// Under what its result is kept.
     pub(super) keepable: Keepable,
+    /// What the optimiser makes of it.
+    pub(super) optimised: Optimised,
 }
 
 impl Plan {
     /// Returns the datasets that are read, each once, by name.
     pub(crate) fn into_datasets(self) -> Vec<DatasetName> {
         self.datasets
+    }
+
+    /// Tells whether the same statement gives the same plan as long as its snapshots and its grants are the same.
+    pub(super) fn is_lasting(&self) -> bool {
+        self.keepable.is_lasting()
+    }
+
+    /// When the grants that it was made under change by themselves.
+    pub(super) fn holds_until(&self) -> Option<DateTime<Utc>> {
+        self.grants.changes_next()
+    }
+
+    /// About how many bytes it takes beside its session.
+    pub(super) fn weight(&self) -> usize {
+        self.keepable.weight()
     }
 
     /// Tells whether the result can be fetched in parts that are disjoint and together the whole.
@@ -118,7 +137,17 @@ pub(crate) async fn plan(work: Work, values: Vec<ScalarValue>) -> Result<Plan> {
         schema = promised(&logical, unbound.as_ref());
         keepable = Keepable::described();
     }
-    Ok(Plan { grants, state: Arc::new(state), logical, schema, sources, datasets, uses, keepable })
+    Ok(Plan {
+        grants,
+        state: Arc::new(state),
+        logical,
+        schema,
+        sources,
+        datasets,
+        uses,
+        keepable,
+        optimised: Optimised::default(),
+    })
 }
 
 /// Plans a statement without values. `columns` are the columns that its rows go to, when they go anywhere.

@@ -17,6 +17,7 @@ pub(crate) struct Grants {
     policy: Arc<Snapshot>,
     principal: Principal,
     admin: bool,
+    made_at: DateTime<Utc>,
     live: BTreeMap<DatasetName, Vec<Arc<Grant>>>,
     /// What was worked out already.
     views: Mutex<BTreeMap<DatasetName, Option<Arc<View>>>>,
@@ -37,7 +38,15 @@ impl Grants {
             }
         }
         let admin = principal.roles().contains(&RoleName::admin());
-        Self { data, policy, principal: principal.clone(), admin, live, views: Mutex::default() }
+        Self {
+            data,
+            policy,
+            principal: principal.clone(),
+            admin,
+            made_at: now,
+            live,
+            views: Mutex::default(),
+        }
     }
 
     /// Returns a dataset as the principal may see it.
@@ -84,6 +93,13 @@ impl Grants {
     /// When the access to a dataset changes by itself: when the first of its grants ends.
     pub(super) fn ends(&self, name: &DatasetName) -> Option<DateTime<Utc>> {
         self.live.get(name)?.iter().filter_map(|grant| grant.not_after).min()
+    }
+
+    /// When what is seen changes by itself: when the first grant to the principal begins or ends.
+    pub(crate) fn changes_next(&self) -> Option<DateTime<Utc>> {
+        let addressed = self.policy.grants().values().filter(|grant| is_addressed(grant, &self.principal));
+        let moments = addressed.flat_map(|grant| [Some(grant.not_before), grant.not_after]).flatten();
+        moments.filter(|moment| *moment > self.made_at).min()
     }
 
     /// Tells whether the principal administers the node.

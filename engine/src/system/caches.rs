@@ -4,15 +4,29 @@
 use super::build::Columns;
 use crate::cache::CacheFigures;
 use crate::error::Result;
-use crate::policy::Grants;
+use crate::plan::LocalCatalog;
 use datafusion::arrow::array::RecordBatch;
 
 /// A cache by its name.
-pub(super) type Named = (&'static str, CacheFigures);
+type Named = (&'static str, CacheFigures);
 
-pub(super) fn rows(grants: &Grants, caches: &[Named]) -> Result<RecordBatch> {
-    let seen = if grants.is_admin() { caches } else { &[] };
-    Columns::of(seen)
+/// The columns without rows.
+pub(super) fn none() -> Result<RecordBatch> {
+    table(&[])
+}
+
+pub(super) fn rows(local: &LocalCatalog) -> Result<RecordBatch> {
+    if !local.grants.is_admin() {
+        return none();
+    }
+    let results = ("results", local.results.figures());
+    let plans = local.plans.upgrade().map(|plans| ("plans", plans.figures()));
+    let hot = local.cache.hot().map(|columns| ("hot columns", columns.figures()));
+    table(&[Some(results), plans, hot].into_iter().flatten().collect::<Vec<_>>())
+}
+
+fn table(caches: &[Named]) -> Result<RecordBatch> {
+    Columns::of(caches)
         .text("cache_name", |row| row.0.to_owned())
         .number("entries", |row| row.1.entries)
         .number("bytes", |row| row.1.bytes)

@@ -1,8 +1,7 @@
 //! Table: a system table as a DataFusion table. Rows are made when it is scanned, never before.
 
 use super::SCHEMA;
-use crate::audit::{self, AuditLog, DaysWanted};
-use crate::cache::ResultCache;
+use crate::audit::{self, DaysWanted};
 use crate::error::Result;
 use crate::plan::{Keys, LocalCatalog};
 use crate::policy::{Grants, View};
@@ -104,36 +103,31 @@ pub(crate) fn in_information_schema(name: &str) -> bool {
 pub(crate) struct SystemTable {
     kind: SystemTableKind,
     schema: SchemaRef,
-    grants: Arc<Grants>,
-    audit: Arc<AuditLog>,
-    results: Arc<ResultCache>,
+    local: LocalCatalog,
 }
 
 impl SystemTable {
     pub(crate) fn new(kind: SystemTableKind, local: &LocalCatalog) -> Result<Self> {
         let schema = match kind {
             SystemTableKind::Queries => audit::schema(),
-            SystemTableKind::Caches => super::caches::rows(&local.grants, &[])?.schema(),
+            SystemTableKind::Caches => super::caches::none()?.schema(),
             other => snapshot_rows(other, &local.grants, false)?.schema(),
         };
-        let (audit, results) = (Arc::clone(&local.audit), Arc::clone(&local.results));
-        Ok(Self { kind, schema, grants: Arc::clone(&local.grants), audit, results })
+        Ok(Self { kind, schema, local: local.clone() })
     }
 
     /// Tells whether the table was made for these grants.
     pub(crate) fn is_of(&self, grants: &Arc<Grants>) -> bool {
-        Arc::ptr_eq(&self.grants, grants)
+        Arc::ptr_eq(&self.local.grants, grants)
     }
 
     async fn rows(&self, filters: &[Expr]) -> Result<Vec<RecordBatch>> {
         match self.kind {
             SystemTableKind::Queries => {
-                super::queries::rows(&self.audit, &self.grants, DaysWanted::of(filters)).await
+                super::queries::rows(&self.local.audit, &self.local.grants, DaysWanted::of(filters)).await
             }
-            SystemTableKind::Caches => {
-                Ok(vec![super::caches::rows(&self.grants, &[("results", self.results.figures())])?])
-            }
-            other => Ok(vec![snapshot_rows(other, &self.grants, true)?]),
+            SystemTableKind::Caches => Ok(vec![super::caches::rows(&self.local)?]),
+            other => Ok(vec![snapshot_rows(other, &self.local.grants, true)?]),
         }
     }
 }
@@ -150,7 +144,7 @@ fn snapshot_rows(kind: SystemTableKind, grants: &Grants, filled: bool) -> Result
         SystemTableKind::Deliveries => super::deliveries::rows(&visible),
         SystemTableKind::Demands => super::demands::rows(grants, filled),
         SystemTableKind::Queries => Ok(RecordBatch::new_empty(audit::schema())),
-        SystemTableKind::Caches => super::caches::rows(grants, &[]),
+        SystemTableKind::Caches => super::caches::none(),
         SystemTableKind::TableConstraints => super::constraints::tables(&keys()),
         SystemTableKind::KeyColumnUsage => super::constraints::columns(&keys()),
         SystemTableKind::ReferentialConstraints => super::constraints::references(&keys()),

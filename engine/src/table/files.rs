@@ -70,7 +70,7 @@ impl TableCache {
     }
 
     /// Returns the columns in memory, when some are kept.
-    pub(super) fn hot(&self) -> Option<&Arc<HotColumns>> {
+    pub(crate) fn hot(&self) -> Option<&Arc<HotColumns>> {
         self.hot.as_ref()
     }
 

@@ -8,7 +8,9 @@ const CITIES: [&str; 4] = ["武汉", "Wuhan", "a city with a name that is longer
 
 /// Three files, each with several blocks of rows, sorted by day, with NULLs.
 async fn world(hot_bytes: usize) -> World {
-    let config = EngineConfig { target_partitions: 2, hot_bytes, ..EngineConfig::default() };
+    // Kept results would answer what memory is to answer.
+    let config =
+        EngineConfig { target_partitions: 2, hot_bytes, result_cache_bytes: 0, ..EngineConfig::default() };
     let world = World::with(config).await;
     let rows = |from: i64| {
         let row = move |n: i64| {

@@ -9,6 +9,7 @@ mod limits;
 mod lineage;
 mod parameters;
 mod parts;
+mod plans;
 mod policed;
 mod policy;
 mod pruning;

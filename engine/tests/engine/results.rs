@@ -14,7 +14,10 @@ const CITIES: &str =
 /// Hits, misses and hits that waited for another's run.
 async fn figures(world: &World) -> String {
     let root = principal("root", None, &["admin"], None);
-    world.ask_as(root, "SELECT hits, misses, shared FROM basin.caches").await.unwrap()
+    world
+        .ask_as(root, "SELECT hits, misses, shared FROM basin.caches WHERE cache_name = 'results'")
+        .await
+        .unwrap()
 }
 
 /// What EXPLAIN says of a statement's result.
@@ -315,11 +318,17 @@ async fn memory_is_bounded() {
     for n in 0..300 {
         world.ask(&format!("SELECT city, confirmed + {n} FROM health.city")).await.unwrap();
         if n % 50 == 0 {
-            let within = "SELECT bytes <= capacity_bytes AND capacity_bytes = 1048576 FROM basin.caches";
+            let within = "SELECT bytes <= capacity_bytes AND capacity_bytes = 1048576 FROM basin.caches WHERE cache_name = 'results'";
             assert_eq!(world.ask_as(root(), within).await.unwrap(), "true");
         }
     }
-    let held = world.ask_as(root(), "SELECT entries > 10 AND entries < 300 FROM basin.caches").await.unwrap();
+    let held = world
+        .ask_as(
+            root(),
+            "SELECT entries > 10 AND entries < 300 FROM basin.caches WHERE cache_name = 'results'",
+        )
+        .await
+        .unwrap();
     assert_eq!(held, "true");
 }
 

@@ -83,7 +83,7 @@ pub(super) enum Name {
 }
 
 impl Name {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Catalog,
         Self::Schema,
         Self::AsOf,

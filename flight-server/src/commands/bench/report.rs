@@ -17,6 +17,9 @@ pub(super) struct Setting {
     pub(super) scale: Option<f64>,
     pub(super) clients: u32,
     pub(super) seed: u64,
+    /// Whether kept results could answer, and rollups.
+    pub(super) result_cache: bool,
+    pub(super) rollups: bool,
     /// Against what answers were checked.
     pub(super) checked_against: &'static str,
 }
@@ -102,13 +105,17 @@ impl fmt::Display for Report {
         });
         let header = ["query", "#rows", "#runs", "#queries/s", "#p50 ms", "#p90 ms", "#p99 ms", "#max ms"];
         writeln!(f, "{}", output::table(&output::header(&header), rows.collect()))?;
-        let Setting { server, version, scale, clients, seed, checked_against } = &self.setting;
+        let Setting { server, version, scale, clients, seed, result_cache, rollups, checked_against } =
+            &self.setting;
+        let on = |on: bool| if on { "on" } else { "off" };
         let what = scale.map_or_else(|| "a statement".to_owned(), |scale| format!("TPC-H at scale {scale}"));
         write!(
             f,
-            "{what}, {clients} clients, {:.1} s, seed {seed}, basin {version}, {server}\nevery answer \
-             checked against {checked_against}",
-            self.seconds
+            "{what}, {clients} clients, {:.1} s, seed {seed}, basin {version}, {server}\nresult cache {}, rollups {}; \
+             every answer checked against {checked_against}",
+            self.seconds,
+            on(*result_cache),
+            on(*rollups),
         )
     }
 }

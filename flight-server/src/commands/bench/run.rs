@@ -51,6 +51,12 @@ pub(crate) struct RunArgs {
     /// Ask this statement in place of TPC-H
     #[arg(long, value_name = "SQL", conflicts_with = "queries")]
     statement: Option<String>,
+    /// Let results that the server kept answer; their times say nothing of the engine
+    #[arg(long)]
+    result_cache: bool,
+    /// Let rollups answer
+    #[arg(long)]
+    rollups: bool,
     /// Decides the order in which each client asks
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -73,6 +79,7 @@ pub(crate) async fn run(session: &Session, args: RunArgs) -> Result<()> {
         measure(&target, &args).await?
     } else {
         let (server, target) = serve_store(session).await?;
+        let target = Target { result_cache: args.result_cache, rollups: args.rollups, ..target };
         let shutdown = CancellationToken::new();
         let serving = async { Ok(server.serve(shutdown.clone()).await?) };
         let measuring = async {
@@ -94,7 +101,9 @@ fn remote_target(address: Address, args: &RunArgs) -> Result<Target> {
         ));
     };
     let password = password::existing(&user)?;
-    Ok(Target { address, authority: args.tls_ca.clone(), user, password })
+    let authority = args.tls_ca.clone();
+    let (result_cache, rollups) = (args.result_cache, args.rollups);
+    Ok(Target { address, authority, user, password, result_cache, rollups })
 }
 
 async fn measure(target: &Target, args: &RunArgs) -> Result<Report> {
@@ -122,6 +131,8 @@ async fn measure(target: &Target, args: &RunArgs) -> Result<Report> {
         scale,
         clients: args.clients,
         seed: args.seed,
+        result_cache: args.result_cache,
+        rollups: args.rollups,
         checked_against,
     };
     Ok(Report::new(setting, &work.queries, &runs, elapsed))

@@ -26,13 +26,17 @@ pub(super) struct Target {
     pub(super) authority: Option<PathBuf>,
     pub(super) user: String,
     pub(super) password: String,
+    /// Whether kept results may answer, and rollups.
+    pub(super) result_cache: bool,
+    pub(super) rollups: bool,
 }
 
 impl Target {
     /// Signs in on a connection of its own.
     pub(super) async fn connect(&self) -> Result<Remote> {
         let sign_in = SignIn { user: self.user.clone(), password: self.password.clone(), purpose: None };
-        Remote::connect(&self.address, self.authority.as_deref(), sign_in).await
+        let remote = Remote::connect(&self.address, self.authority.as_deref(), sign_in).await?;
+        Ok(remote.answered_by(self.result_cache, self.rollups))
     }
 }
 
@@ -73,6 +77,7 @@ pub(super) async fn serve_store(session: &Session) -> Result<(BoundServer, Targe
     let server = bind(engine, ServerConfig { listen, ..ServerConfig::default() }).await?;
     let address =
         Address { host: Ipv4Addr::LOCALHOST.to_string(), port: server.local_addr().port(), tls: false };
-    let target = Target { address, authority: None, user: USER.to_owned(), password };
+    let user = USER.to_owned();
+    let target = Target { address, authority: None, user, password, result_cache: false, rollups: false };
     Ok((server, target))
 }

@@ -24,9 +24,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_MESSAGE_BYTES: usize = 256 << 20;
 /// The default window of 64 KiB halves the throughput of a result.
 const WINDOW_BYTES: u32 = 8 << 20;
-/// Headers by which a session tells Basin its purpose and which state it asks.
+/// Headers by which a session tells Basin what it wants.
 const PURPOSE_HEADER: &str = "x-basin-purpose";
 const AS_OF_HEADER: &str = "x-basin-as-of";
+const RESULT_CACHE_HEADER: &str = "x-basin-result-cache";
+const ROLLUPS_HEADER: &str = "x-basin-rollups";
 
 /// Who signs in, and for what.
 pub(crate) struct SignIn {
@@ -39,7 +41,6 @@ pub(crate) struct SignIn {
 #[derive(Debug)]
 pub(crate) struct Remote {
     client: FlightSqlServiceClient<Channel>,
-    purpose: Option<String>,
 }
 
 impl Remote {
@@ -64,15 +65,23 @@ impl Remote {
         let token = handshake(&mut service, &sign_in).await?;
         let mut client = FlightSqlServiceClient::new_from_inner(service);
         client.set_token(token);
-        Ok(Self { client, purpose: sign_in.purpose })
+        if let Some(purpose) = sign_in.purpose {
+            client.set_header(PURPOSE_HEADER, purpose);
+        }
+        Ok(Self { client })
+    }
+
+    /// Says what may answer in place of a run over the datasets: kept results, rollups. Other servers than Basin are
+    /// told, and don't care.
+    pub(crate) fn answered_by(mut self, result_cache: bool, rollups: bool) -> Self {
+        self.client.set_header(RESULT_CACHE_HEADER, result_cache.to_string());
+        self.client.set_header(ROLLUPS_HEADER, rollups.to_string());
+        self
     }
 
     /// Runs one statement as of a state ("" is the latest).
     pub(crate) async fn query(&mut self, sql: &str, as_of: &str) -> Result<Answer> {
         let mut client = self.client.clone();
-        if let Some(purpose) = &self.purpose {
-            client.set_header(PURPOSE_HEADER, purpose);
-        }
         if !as_of.is_empty() {
             client.set_header(AS_OF_HEADER, as_of);
         }
