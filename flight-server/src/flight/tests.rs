@@ -2,6 +2,7 @@
 
 mod demand;
 mod forged;
+mod kept;
 mod metadata;
 mod mutual;
 mod options;
