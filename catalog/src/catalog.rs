@@ -4,6 +4,7 @@ mod commit;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -47,6 +48,8 @@ pub struct Catalog {
 struct Shared {
     log: Log,
     latest: Mutex<Arc<Snapshot>>,
+    /// When the store was last asked for something newer than `latest`, at the begin of asking.
+    looked: Mutex<Option<Instant>>,
     older: Mutex<BTreeMap<SnapshotId, Arc<Snapshot>>>,
     /// Commits of this process wait for each other here instead of colliding in the store.
     committing: tokio::sync::Mutex<()>,
@@ -104,6 +107,7 @@ impl Catalog {
         let shared = Shared {
             log,
             latest: Mutex::new(Arc::new(latest)),
+            looked: Mutex::default(),
             older: Mutex::default(),
             committing: tokio::sync::Mutex::default(),
         };
@@ -121,11 +125,29 @@ impl Catalog {
     /// # Errors
     /// `Unavailable` or `Corrupt`.
     pub async fn latest(&self) -> Result<Arc<Snapshot>> {
-        let known = self.known();
-        let Some(entry) = self.shared.log.entry(known.id().0 + 1).await? else { return Ok(known) };
-        let next = following(&known, &entry)?;
-        let newest = catch_up(&self.shared.log, next, u64::MAX).await?;
-        Ok(self.install(Arc::new(newest)))
+        let (began, known) = (Instant::now(), self.known());
+        let newest = match self.shared.log.entry(known.id().0 + 1).await? {
+            None => known,
+            Some(entry) => {
+                let next = following(&known, &entry)?;
+                self.install(Arc::new(catch_up(&self.shared.log, next, u64::MAX).await?))
+            }
+        };
+        let mut looked = self.looked();
+        *looked = (*looked).max(Some(began));
+        Ok(newest)
+    }
+
+    /// A snapshot that was the newest at `moment` or later. The store is asked only when nobody asked it since.
+    ///
+    /// # Errors
+    /// As [`Catalog::latest`].
+    pub async fn latest_since(&self, moment: Instant) -> Result<Arc<Snapshot>> {
+        let known = (*self.looked() >= Some(moment)).then(|| self.known());
+        match known {
+            Some(known) => Ok(known),
+            None => self.latest().await,
+        }
     }
 
     /// One snapshot by number.
@@ -223,6 +245,10 @@ impl Catalog {
     async fn entry(&self, version: u64) -> Result<Entry> {
         let missing = || corrupt_entry(version, "it is missing");
         self.shared.log.entry(version).await?.ok_or_else(missing)
+    }
+
+    fn looked(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.shared.looked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> Arc<Snapshot> {

@@ -21,7 +21,7 @@ use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::session_state::SessionState;
 use object_store::ObjectStore;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
@@ -32,6 +32,8 @@ const NO_SANDBOX: &str = "you can't write here: SQL is read-only for users witho
 #[derive(Debug, Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
+    /// What is known of the catalog since then is new enough; none: it is asked each time.
+    since: Option<Instant>,
 }
 
 /// What the rooms share. Nothing in it changes what a query answers.
@@ -69,6 +71,7 @@ impl Engine {
         let audit = AuditLog::start(store, catalog.store().audit_path(), &io, longest(&config));
         let cores = config.target_partitions;
         Ok(Self {
+            since: None,
             shared: Arc::new(Shared {
                 cpu: CpuRuntime::start(cores)?,
                 cache: Arc::new(TableCache::new(
@@ -91,6 +94,12 @@ impl Engine {
                 io,
             }),
         })
+    }
+
+    /// Returns the same engine for a call that arrived at `moment`: the catalog is not asked again for what it said since.
+    #[must_use]
+    pub fn since(&self, moment: Instant) -> Self {
+        Self { shared: Arc::clone(&self.shared), since: Some(moment) }
     }
 
     /// Returns the catalog.
@@ -154,6 +163,10 @@ impl Engine {
     pub async fn prepare(&self, request: QueryRequest) -> Result<Prepared> {
         if self.is_change(&request) {
             return self.prepare_change(request).await;
+        }
+        if has_no_parameters(&request.query) {
+            let plan = self.planned(request).await.map_err(log_internal)?;
+            return Ok(plan.prepared());
         }
         let work = self.work(request).await?;
         let snapshot = Arc::clone(work.local.grants.snapshot());
@@ -319,7 +332,10 @@ impl Engine {
     }
 
     async fn states(&self, as_of: &AsOf) -> Result<States> {
-        let policy = self.shared.catalog.latest().await?;
+        let policy = match self.since {
+            Some(moment) => self.shared.catalog.latest_since(moment).await?,
+            None => self.shared.catalog.latest().await?,
+        };
         let data = match as_of {
             AsOf::Latest => Arc::clone(&policy),
             AsOf::Snapshot(_) | AsOf::At(_) => self.shared.catalog.as_of(as_of).await?,
@@ -339,6 +355,14 @@ impl Engine {
             plans: Arc::downgrade(&self.shared.plans),
             described: false,
         })
+    }
+}
+
+/// Tells, without reading the statement, whether it can't have parameters.
+fn has_no_parameters(query: &Query) -> bool {
+    match query {
+        Query::Sql(sql) => !sql.contains(['?', '$']),
+        Query::Substrait(_) => false,
     }
 }
 

@@ -157,6 +157,19 @@ impl Planned {
     }
 }
 
+impl Plan {
+    /// What is known of the statement before it runs; it has no parameters.
+    pub(crate) fn prepared(&self) -> Prepared {
+        Prepared {
+            schema: SchemaRef::clone(&self.schema),
+            sources: self.sources.clone(),
+            parameters: Schema::empty(),
+            is_update: false,
+            snapshot: Arc::clone(self.grants.snapshot()),
+        }
+    }
+}
+
 /// How a planned query is to be run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Run {

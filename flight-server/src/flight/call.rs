@@ -1,6 +1,8 @@
 //! One call: who asks, with which id, and what its session and headers chose. Made from request metadata, once, at the
 //! start.
 
+use std::time::Instant;
+
 use basin_catalog::{AsOf, Principal};
 use basin_engine::{Query, QueryId, QueryRequest};
 use tonic::metadata::MetadataMap;
@@ -25,6 +27,8 @@ pub(super) struct Call {
     /// What is in force: the session's options, and the headers of this call over them.
     pub(super) options: SessionOptions,
     identity: Identity,
+    /// When it came, before anything was looked at for it.
+    pub(super) arrived: Instant,
 }
 
 impl Call {
@@ -37,6 +41,7 @@ impl Call {
         identity: Identity,
         sealer: &Sealer,
         metadata: &MetadataMap,
+        arrived: Instant,
     ) -> Result<Self> {
         let session = session::of_call(sealer, metadata, &identity.user(), identity.session())?;
         let mut options = session.clone();
@@ -48,6 +53,7 @@ impl Call {
             session,
             options,
             identity,
+            arrived,
         })
     }
 

@@ -55,7 +55,7 @@ impl FlightSql {
     /// # Errors
     /// The engine's.
     pub(super) async fn create_prepared(&self, call: &Call, query: Query) -> Result<CreatedStatement> {
-        let prepared = self.engine.prepare(call.request(query.clone())).await?;
+        let prepared = self.engine.since(call.arrived).prepare(call.request(query.clone())).await?;
         let form = ResultForm::new(&call.options, !prepared.parameters.fields().is_empty());
         // Clients take an empty schema for a statement that changes something.
         let dataset_schema = form.schema(&prepared.schema, &prepared.sources);
@@ -109,7 +109,7 @@ impl FlightSql {
             parameters: content.parameters,
             ..TicketContent::default()
         };
-        self.describe(request, ticket).await
+        self.describe(call, request, ticket).await
     }
 
     /// Runs a prepared statement that changes something, with the rows that come along or else those that are bound;

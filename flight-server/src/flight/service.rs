@@ -1,6 +1,6 @@
 //! The gRPC surface of Flight: each call is let in, authenticated, answered, and its error mapped.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
 use arrow_flight::flight_service_server::FlightService;
@@ -88,10 +88,11 @@ impl FlightSql {
 
     /// Lets a call in and finds out who asks.
     async fn open(&self, id: QueryId, metadata: &MetadataMap, peer: &Peer) -> Result<Opened> {
+        let arrived = Instant::now();
         let run = self.running.enter(id)?;
         let identity =
             self.authenticator.identify(metadata, peer).instrument(tracing::debug_span!("authn")).await?;
-        let call = Call::new(id, identity, &self.sealer, metadata)?;
+        let call = Call::new(id, identity, &self.sealer, metadata, arrived)?;
         Ok(Opened { call, run })
     }
 }

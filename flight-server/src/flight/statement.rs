@@ -3,6 +3,7 @@
 //! DoGet walks again from the start, so grants are looked at when rows leave, not only when asked.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -46,7 +47,7 @@ impl FlightSql {
             options: call.options.clone(),
             ..TicketContent::default()
         };
-        self.describe(call.request(query), content).await
+        self.describe(call, call.request(query), content).await
     }
 
     /// Plans a request for a ticket, which is pinned to the snapshot that the plan saw.
@@ -55,11 +56,12 @@ impl FlightSql {
     /// The engine's.
     pub(super) async fn describe(
         &self,
+        call: &Call,
         request: QueryRequest,
         mut content: TicketContent,
     ) -> Result<Described> {
         let query_id = request.query_id;
-        let planned = self.engine.plan(request).await?;
+        let planned = self.engine.since(call.arrived).plan(request).await?;
         content.snapshot = snapshot_id(&planned);
         // Each part of each run would be a stream of its own.
         let divisible = planned.is_divisible() && content.parameters.is_empty();
@@ -155,7 +157,10 @@ impl FlightSql {
                 run.step(async { Ok(self.engine.prepare(request).await?) }).await?;
                 run.step(polled.rows()).await?
             }
-            None => run.step(rows_of(self.engine.clone(), request, content.parameters, form, None)).await?,
+            None => {
+                let engine = self.engine.since(call.arrived);
+                run.step(rows_of(engine, request, content.parameters, form, None)).await?
+            }
         };
         Ok(run.stream(flight_data(rows.schema, compression, rows.batches)))
     }
@@ -187,7 +192,7 @@ pub(super) async fn rows_of(
     let compression = form.wire().compression;
     let first = leaving(result, &schema, compression);
     let rest = stream::iter(runs)
-        .then(move |values| start(engine.clone(), request(values), None))
+        .then(move |values| start(engine.since(Instant::now()), request(values), None))
         .and_then(move |started| ready(same_types(started, &form, &promised)))
         .map_ok({
             let schema = Arc::clone(&schema);
