@@ -30,6 +30,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// Batches that wait for a slow reader.
 const READY_BATCHES: usize = 2;
+/// Threads for each core. A large query keeps as many busy as it has parts; with more than that a small one that comes
+/// gets a thread at once, and the system shares the cores between both.
+const THREADS_PER_CORE: usize = 4;
 /// Stack of a CPU worker: deep expressions are evaluated recursively.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
@@ -40,9 +43,9 @@ pub(crate) struct CpuRuntime {
 }
 
 impl CpuRuntime {
-    pub(crate) fn start(threads: usize) -> Result<Self> {
+    pub(crate) fn start(cores: usize) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads.max(1))
+            .worker_threads(cores.max(1) * THREADS_PER_CORE)
             .thread_name("basin-cpu")
             .thread_stack_size(STACK_BYTES)
             .enable_time()

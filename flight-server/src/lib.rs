@@ -11,6 +11,7 @@ mod config;
 mod encode;
 mod error;
 mod flight;
+mod lingering;
 mod seal;
 mod serve;
 mod status;

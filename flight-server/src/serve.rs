@@ -1,10 +1,11 @@
 //! The listener: binds, serves, and stops without tearing running results apart.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow_flight::flight_service_server::FlightServiceServer;
 use basin_engine::Engine;
+use futures::TryStreamExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
@@ -13,6 +14,7 @@ use tonic::transport::server::TcpIncoming;
 use crate::config::ServerConfig;
 use crate::error::{Result, ServerError};
 use crate::flight::{FlightSql, Running};
+use crate::lingering::Lingering;
 use crate::tls;
 
 const MIB: u32 = 1024 * 1024;
@@ -108,26 +110,30 @@ impl BoundServer {
         let server = builder.add_service(service).serve_with_incoming_shutdown(
             TcpIncoming::from(self.incoming)
                 .with_nodelay(Some(true))
-                .with_keepalive(Some(KEEPALIVE_INTERVAL)),
+                .with_keepalive(Some(KEEPALIVE_INTERVAL))
+                .map_ok(Lingering::from),
             closed.clone().cancelled_owned(),
         );
         tracing::info!(address = %self.address, tls = self.config.tls.is_some(), "listening");
         tokio::pin!(server);
         tokio::select! {
-            ended = &mut server => return Ok(ended?),
-            () = drained(&self.running, self.config.drain, shutdown) => {}
+            ended = &mut server => Ok(ended?),
+            left = drained(&self.running, self.config.drain, shutdown) => {
+                closed.cancel();
+                // Results that were handed over may still be on their way. Connections that don't close by themselves are
+                // dropped with the server.
+                let ended = tokio::time::timeout(left.max(FAREWELL), server).await.unwrap_or(Ok(()));
+                self.engine.close().await?;
+                Ok(ended?)
+            }
         }
-        closed.cancel();
-        // Idle connections that don't close by themselves are dropped with the server.
-        let ended = tokio::time::timeout(FAREWELL, server).await.unwrap_or(Ok(()));
-        self.engine.close().await?;
-        Ok(ended?)
     }
 }
 
-/// Waits for the signal to stop, then until running results ended or were ended.
-async fn drained(running: &Running, limit: Duration, shutdown: CancellationToken) {
+/// Waits for the signal to stop, then until running results ended or were ended; returns what is left of the limit.
+async fn drained(running: &Running, limit: Duration, shutdown: CancellationToken) -> Duration {
     shutdown.cancelled().await;
+    let begun = Instant::now();
     tracing::info!(limit_seconds = limit.as_secs(), "draining");
     if tokio::time::timeout(limit, running.drain()).await.is_err() {
         tracing::warn!("results still running after the drain are ended with an error");
@@ -135,4 +141,5 @@ async fn drained(running: &Running, limit: Duration, shutdown: CancellationToken
         // They end at once; this waits for their last message to be taken.
         drop(tokio::time::timeout(FAREWELL, running.drain()).await);
     }
+    limit.saturating_sub(begun.elapsed())
 }

@@ -149,6 +149,19 @@ async fn writers_on_disk_make_a_serial_history() {
 }
 
 #[tokio::test]
+async fn the_store_is_asked_once_for_all_that_came_before() {
+    let store = Store::open("memory://").unwrap();
+    let (catalog, base) = with_dataset(store.clone()).await;
+    let other = Catalog::open(store).await.unwrap();
+    let before = Instant::now();
+    let known = other.latest_since(before).await.unwrap();
+    let newer = catalog.commit(&base, "a", vec![role("new")]).await.unwrap();
+    assert_eq!(other.latest_since(before).await.unwrap().id(), known.id());
+    assert_eq!(other.latest_since(Instant::now()).await.unwrap().id(), newer.id());
+    assert_eq!(other.latest_since(before).await.unwrap().id(), newer.id());
+}
+
+#[tokio::test]
 async fn an_empty_store_holds_no_catalog() {
     let error = Catalog::open(Store::open("memory://").unwrap()).await.unwrap_err();
     assert!(matches!(error, CatalogError::NotACatalog { .. }), "{error}");
