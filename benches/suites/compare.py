@@ -38,7 +38,7 @@ def run(arguments):
 
 def section(name, result, text) -> str:
     machine, versions = result["machine"], ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-    return f"### {name}\n`{result['command']}`; {machine['cores']} cores, {machine['architecture']}, {result['date']}; {versions}.\n\n{text}"
+    return f"### {name}\n`{result['command']}`; {machine['cores']} cores, {machine['architecture']}, {result['date']}; {versions}; profile {result['profile']}.\n\n{text}"
 
 
 def bars(result) -> str:

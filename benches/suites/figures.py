@@ -54,6 +54,7 @@ def save(arguments, name: str, result: dict) -> None:
         "date": time.strftime("%Y-%m-%d"),
         "machine": {"cores": os.cpu_count(), "architecture": platform.machine(), "system": platform.system()},
         "versions": versions(arguments.basin),
+        "profile": arguments.basin.resolve().parent.name,
     } | result
     arguments.results.mkdir(parents=True, exist_ok=True)
     file = arguments.results / f"{name}.json"

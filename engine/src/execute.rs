@@ -32,7 +32,7 @@ use tokio_util::task::AbortOnDropHandle;
 const READY_BATCHES: usize = 2;
 /// Threads for each core. A large query keeps as many busy as it has parts; with more than that a small one that comes
 /// gets a thread at once, and the system shares the cores between both.
-const THREADS_PER_CORE: usize = 4;
+const THREADS_PER_CORE: usize = 3;
 /// Stack of a CPU worker: deep expressions are evaluated recursively.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 

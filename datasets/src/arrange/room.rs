@@ -1,7 +1,9 @@
 //! Room: a pool of memory in which the sorts never take what the merge after them needs.
 //!
 //! Sorts may take all of a fair pool, since they spill when others ask; the merge of their runs can't spill, and would
-//! fail. It holds a batch a run, so it gets what it asks for.
+//! fail. It holds a batch a run, so it gets what it asks for. A sort that merges what it spilled takes as many runs at
+//! once as it has memory for, and fails with less than two; and where keys are most of a row, merging what it holds takes
+//! almost as much again. So a part of the pool is given to each whatever others have taken.
 
 use std::fmt;
 
@@ -13,19 +15,34 @@ use datafusion::execution::memory_pool::{
 /// How the merge calls itself, before the number of its partition.
 const MERGE: &str = "SortPreservingMergeExec";
 
+/// How a sort calls what it merges with.
+const SPILLED: &str = "ExternalSorterMerge";
+/// The part of the pool that each of these gets, whatever others have taken.
+const SPILLED_SHARE: usize = 4;
+
 /// A fair pool with room for the merge.
 #[derive(Debug)]
-pub(super) struct RoomForMerge(FairSpillPool);
+pub(super) struct RoomForMerge {
+    pool: FairSpillPool,
+    spilled: usize,
+}
 
 impl RoomForMerge {
     pub(super) fn new(bytes: usize) -> Self {
-        Self(FairSpillPool::new(bytes))
+        Self { pool: FairSpillPool::new(bytes), spilled: bytes / SPILLED_SHARE }
+    }
+
+    /// Tells whether it is for something that can't spill and holds little.
+    fn is_needed(&self, reservation: &MemoryReservation, additional: usize) -> bool {
+        let name = reservation.consumer().name();
+        name.starts_with(MERGE)
+            || (name.starts_with(SPILLED) && reservation.size().saturating_add(additional) <= self.spilled)
     }
 }
 
 impl fmt::Display for RoomForMerge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.pool.fmt(f)
     }
 }
 
@@ -35,35 +52,35 @@ impl MemoryPool for RoomForMerge {
     }
 
     fn register(&self, consumer: &MemoryConsumer) {
-        self.0.register(consumer);
+        self.pool.register(consumer);
     }
 
     fn unregister(&self, consumer: &MemoryConsumer) {
-        self.0.unregister(consumer);
+        self.pool.unregister(consumer);
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
-        self.0.grow(reservation, additional);
+        self.pool.grow(reservation, additional);
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
-        self.0.shrink(reservation, shrink);
+        self.pool.shrink(reservation, shrink);
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        if reservation.consumer().name().starts_with(MERGE) {
-            self.0.grow(reservation, additional);
+        if self.is_needed(reservation, additional) {
+            self.pool.grow(reservation, additional);
             return Ok(());
         }
-        self.0.try_grow(reservation, additional)
+        self.pool.try_grow(reservation, additional)
     }
 
     fn reserved(&self) -> usize {
-        self.0.reserved()
+        self.pool.reserved()
     }
 
     fn memory_limit(&self) -> MemoryLimit {
-        self.0.memory_limit()
+        self.pool.memory_limit()
     }
 }
 
@@ -81,9 +98,12 @@ mod tests {
         assert!(sort.try_grow(1).is_err(), "a sort is bounded");
         let merge = MemoryConsumer::new("SortPreservingMergeExec[0]").register(&pool);
         merge.try_grow(100).unwrap();
-        let other = MemoryConsumer::new("ExternalSorterMerge[0]").register(&pool);
-        assert!(other.try_grow(100).is_err(), "nothing else gets more than there is");
-        drop((sort, merge));
+        let spilled = MemoryConsumer::new("ExternalSorterMerge[0]").register(&pool);
+        spilled.try_grow(250).unwrap();
+        assert!(spilled.try_grow(1).is_err(), "it gets its share and no more");
+        let other = MemoryConsumer::new("another").register(&pool);
+        assert!(other.try_grow(1).is_err(), "nothing else gets more than there is");
+        drop((sort, merge, spilled));
         assert_eq!(pool.reserved(), 0);
     }
 }

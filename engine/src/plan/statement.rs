@@ -169,6 +169,7 @@ pub(crate) async fn prepare(work: Work, columns: Option<SchemaRef>) -> Result<Ou
 
 async fn resolve(work: Work) -> Result<Resolved> {
     let grants = Arc::clone(&work.local.grants);
+    let divided = work.options.part.is_some();
     let session = session::of_query(work.template, &work.schema, &work.options)?;
     let mut state = session.with_catalog_list(Arc::new(work.local)).build();
     let config = Arc::clone(state.config_options());
@@ -186,6 +187,9 @@ async fn resolve(work: Work) -> Result<Resolved> {
             (logical, datasets, Explain::No)
         }
     };
+    if let Some(bytes) = read_bytes(&datasets, &grants).filter(|_| !divided) {
+        session::fit(&mut state, bytes);
+    }
     SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
@@ -194,6 +198,15 @@ async fn resolve(work: Work) -> Result<Resolved> {
         .map_err(|_| EngineError::ReadOnly("only queries are accepted: SQL is read-only here".to_owned()))?;
     check_nodes(&logical)?;
     Ok(Resolved { state, logical, datasets, explain })
+}
+
+/// The size of all that is read; none where some of it is hidden, whose size must not show.
+fn read_bytes(datasets: &[DatasetName], grants: &Grants) -> Option<u64> {
+    let bytes = |name: &DatasetName| {
+        let view = grants.dataset(name).filter(|view| view.is_whole())?;
+        Some(view.state().current().map_or(0, |version| version.bytes))
+    };
+    datasets.iter().map(bytes).sum()
 }
 
 fn check_nodes(plan: &LogicalPlan) -> Result<()> {

@@ -46,6 +46,9 @@ const DIRECT_KEYS: usize = 1_000_000;
 /// Beyond it, the part of the span that must be keys: at most 133 bytes a row.
 const DIRECT_KEY_DENSITY: f64 = 0.03;
 
+/// Data up to this size is read by one thread: dividing it costs more than it saves, and other queries want the cores.
+const ONE_THREAD_BYTES: u64 = 16 * 1024 * 1024;
+
 /// Returns the internal URL of Basin's store.
 pub(crate) fn store_url() -> Result<ObjectStoreUrl> {
     Ok(ObjectStoreUrl::parse(STORE_URL)?)
@@ -105,6 +108,13 @@ pub(crate) fn template(config: &EngineConfig, env: Arc<RuntimeEnv>) -> SessionSt
         .with_file_formats(vec![])
         .with_table_factories(std::collections::HashMap::new())
         .build()
+}
+
+/// Lets a query that reads so little run on one thread.
+pub(crate) fn fit(state: &mut SessionState, read_bytes: u64) {
+    if read_bytes <= ONE_THREAD_BYTES {
+        state.config_mut().options_mut().execution.target_partitions = 1;
+    }
 }
 
 /// Begins the session of one query. With a budget, its operators spill or fail beyond that part of the shared memory;
