@@ -6,7 +6,7 @@ import os
 import pathlib
 import sys
 
-SUITES = ["tpch", "small", "stream", "dashboards", "growth", "clickbench", "tpcds", "compare"]
+SUITES = ["tpch", "small", "stream", "dashboards", "growth", "clickbench", "tpcds", "rollups", "compare"]
 HERE = pathlib.Path(__file__).resolve().parent.parent
 
 

@@ -49,7 +49,7 @@ pub use password::PasswordHash;
 pub use policy::{DatasetPolicy, MinimumCell, RowFilter, Terms};
 pub use rollup::{Dimension, Function, Measure, Period, Rollup, RollupFill, RollupState, RollupVersion};
 pub use snapshot::{DatasetState, Snapshot};
-pub use store::Store;
+pub use store::{Check, Conformance, Store, conformance};
 pub use text::LocalText;
 pub use token::{ServiceToken, TokenSecret};
 pub use version::{DatasetVersion, DeliveredFile, Delivery, SliceKey};

@@ -1,5 +1,6 @@
 //! The one object store that holds everything durable: opened by URL, rooted at the URL's folder.
 
+mod conformance;
 mod durable;
 
 use std::path::{Path as FilePath, PathBuf};
@@ -17,6 +18,7 @@ use url::Url;
 
 use crate::error::{CatalogError, Result};
 use crate::ids::{DatasetName, RollupName};
+pub use conformance::{Check, Conformance, conformance};
 use durable::DurableFolder;
 
 /// Retries of one request to a cloud store: enough for a hiccup, short enough that a person still waits.

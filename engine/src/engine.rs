@@ -1,15 +1,19 @@
 //! Engine: what all queries share, and the entrance to the walk.
 
+mod write;
+
+pub use write::OpenWrite;
+
 use crate::admission::Admission;
-use crate::audit::{AuditEntry, AuditLog, Outcome, Record, Rolled};
+use crate::audit::{AuditLog, Record, Rolled};
 use crate::cache::ResultCache;
 use crate::config::EngineConfig;
 use crate::error::{EngineError, Result};
 use crate::execute::CpuRuntime;
 use crate::hot::HotColumns;
 use crate::plan::{
-    self, Change, Keys, LocalCatalog, Outline, Plan, PlanKey, Planned, Planners, Prepared, RecentPlans, Run,
-    Visible, Work, Write,
+    self, Keys, LocalCatalog, Outline, Plan, PlanKey, Planned, Planners, Prepared, RecentPlans, Run, Visible,
+    Work,
 };
 use crate::policy::{self, DatasetExplanation, Grants, MaskKey, RecentPolicy, VisibleCounts};
 use crate::request::{Query, QueryRequest};
@@ -17,16 +21,13 @@ use crate::session::{self, StoreOnIo};
 use crate::table::TableCache;
 use basin_catalog::{AsOf, Catalog, DatasetName, Principal, SchemaName, Snapshot};
 use chrono::Utc;
-use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::arrow::datatypes::Schema;
 use datafusion::execution::session_state::SessionState;
 use object_store::ObjectStore;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
-
-const NO_SANDBOX: &str = "you can't write here: SQL is read-only for users without the role sandbox; ask an \
-                          administrator (basin user add NAME --role sandbox)";
 
 /// Runs SQL against the snapshots of a catalog. Cheap to clone: clones share everything.
 #[derive(Debug, Clone)]
@@ -189,7 +190,7 @@ impl Engine {
         let snapshot = Arc::clone(work.local.grants.snapshot());
         let write = plan::of_statement(work, request.principal.clone());
         let write = self.shared.planners.run(write).await.map_err(log_internal)?;
-        let columns = written_columns(&snapshot, &write);
+        let columns = write::written_columns(&snapshot, &write);
         let parameters = match write.change.into_query() {
             Some(sql) => {
                 let work = self.work(QueryRequest { query: Query::Sql(sql), ..request }).await?;
@@ -265,42 +266,6 @@ impl Engine {
     /// The store's errors; `Busy` when other servers keep doing the same.
     pub async fn roll_audit(&self) -> Result<Rolled> {
         self.shared.audit.roll().await
-    }
-
-    /// Takes a statement apart that changes something, and opens its record; none when it is a query, or
-    /// when the principal may not write, so that planning it as a query says so.
-    ///
-    /// # Errors
-    /// What is wrong with the statement or where it writes.
-    pub async fn write(&self, request: &QueryRequest) -> Result<Option<OpenWrite>> {
-        if !self.is_change(request) {
-            return Ok(None);
-        }
-        let audit = self.shared.audit.open(Record::of(request))?;
-        let write = async {
-            let work = self.work(request.clone()).await?;
-            self.shared.planners.run(plan::of_statement(work, request.principal.clone())).await
-        };
-        OpenWrite::of(write.await, audit).await.map(Some)
-    }
-
-    /// Finds the dataset that rows may be written to without a statement, and opens the record of it.
-    ///
-    /// # Errors
-    /// `ReadOnly` when the principal may not write there.
-    pub async fn ingest(
-        &self,
-        request: &QueryRequest,
-        schema: Option<&str>,
-        table: &str,
-    ) -> Result<OpenWrite> {
-        let audit = self.shared.audit.open(Record::of(request))?;
-        let target = if policy::has_sandbox(&request.principal) {
-            policy::target(&request.principal, schema, table)
-        } else {
-            Err(EngineError::ReadOnly(NO_SANDBOX.to_owned()))
-        };
-        OpenWrite::of(target.map(|target| Write { target, change: Change::Rows }), audit).await
     }
 
     async fn work(&self, request: QueryRequest) -> Result<Work> {
@@ -383,58 +348,9 @@ pub struct PolicyExplanation {
     pub outcome: String,
 }
 
-/// A change that was permitted, and its record. Dropped before it is closed, it is recorded as cancelled.
-#[derive(Debug)]
-pub struct OpenWrite {
-    write: Write,
-    audit: AuditEntry,
-}
-
-impl OpenWrite {
-    /// Has the record stored, and only then lets the change begin or tells why it may not.
-    async fn of(write: Result<Write>, mut audit: AuditEntry) -> Result<Self> {
-        match write {
-            Ok(write) => match audit.keep().await {
-                Ok(()) => Ok(Self { write, audit }),
-                Err(error) => {
-                    audit.close(Outcome::of(&error));
-                    Err(error)
-                }
-            },
-            Err(error) => Err(audit.fail(error).await),
-        }
-    }
-
-    /// Returns what is to be changed.
-    #[must_use]
-    pub fn write(&self) -> &Write {
-        &self.write
-    }
-
-    /// Closes the record as done.
-    pub fn done(mut self, rows: u64) {
-        self.audit.sent(rows, 0);
-        self.audit.close(Outcome::Ok);
-    }
-
-    /// Closes the record as failed, for this reason.
-    pub fn failed(mut self, reason: &str) {
-        self.audit.close(Outcome::Error(reason.to_owned()));
-    }
-}
-
 /// The longest time from a query's planning to its last row.
 fn longest(config: &EngineConfig) -> Duration {
     config.planning_timeout * 2 + config.queue_timeout + config.query_timeout
-}
-
-/// The columns that the rows of an INSERT go to, in their order; none when the dataset isn't there.
-fn written_columns(snapshot: &Snapshot, write: &Write) -> Option<SchemaRef> {
-    let Change::Insert { columns, .. } = &write.change else { return None };
-    let all = snapshot.datasets().get(&write.target)?.definition.arrow_schema();
-    let Some(names) = columns else { return Some(all) };
-    let fields = names.iter().map(|name| all.field_with_name(name).cloned());
-    Some(Arc::new(Schema::new(fields.collect::<std::result::Result<Vec<_>, _>>().ok()?)))
 }
 
 /// Writes to the log what the error's text keeps from its reader.

@@ -3,7 +3,8 @@
 //! Sorts may take all of a fair pool, since they spill when others ask; the merge of their runs can't spill, and would
 //! fail. It holds a batch a run, so it gets what it asks for. A sort that merges what it spilled takes as many runs at
 //! once as it has memory for, and fails with less than two; and where keys are most of a row, merging what it holds takes
-//! almost as much again. So a part of the pool is given to each whatever others have taken.
+//! almost as much again. So a part of the pool is given to each whatever others have taken; and to each sort a smaller one,
+//! since it fails when it can't hold a single batch.
 
 use std::fmt;
 
@@ -19,24 +20,29 @@ const MERGE: &str = "SortPreservingMergeExec";
 const SPILLED: &str = "ExternalSorterMerge";
 /// The part of the pool that each of these gets, whatever others have taken.
 const SPILLED_SHARE: usize = 4;
+/// How a sort calls what it holds.
+const SORT: &str = "ExternalSorter[";
+const SORT_SHARE: usize = 16;
 
 /// A fair pool with room for the merge.
 #[derive(Debug)]
 pub(super) struct RoomForMerge {
     pool: FairSpillPool,
-    spilled: usize,
+    bytes: usize,
 }
 
 impl RoomForMerge {
     pub(super) fn new(bytes: usize) -> Self {
-        Self { pool: FairSpillPool::new(bytes), spilled: bytes / SPILLED_SHARE }
+        Self { pool: FairSpillPool::new(bytes), bytes }
     }
 
-    /// Tells whether it is for something that can't spill and holds little.
+    /// Tells whether it is for the merge, or for something that fails without it and holds little.
     fn is_needed(&self, reservation: &MemoryReservation, additional: usize) -> bool {
         let name = reservation.consumer().name();
+        let held = reservation.size().saturating_add(additional);
         name.starts_with(MERGE)
-            || (name.starts_with(SPILLED) && reservation.size().saturating_add(additional) <= self.spilled)
+            || (name.starts_with(SPILLED) && held <= self.bytes / SPILLED_SHARE)
+            || (name.starts_with(SORT) && held <= self.bytes / SORT_SHARE)
     }
 }
 
@@ -101,9 +107,13 @@ mod tests {
         let spilled = MemoryConsumer::new("ExternalSorterMerge[0]").register(&pool);
         spilled.try_grow(250).unwrap();
         assert!(spilled.try_grow(1).is_err(), "it gets its share and no more");
+        let late = MemoryConsumer::new("ExternalSorter[1]").with_can_spill(true).register(&pool);
+        merge.try_grow(800).unwrap();
+        late.try_grow(60).unwrap();
+        assert!(late.try_grow(60).is_err(), "it holds a batch, and spills");
         let other = MemoryConsumer::new("another").register(&pool);
         assert!(other.try_grow(1).is_err(), "nothing else gets more than there is");
-        drop((sort, merge, spilled));
+        drop((sort, merge, spilled, late));
         assert_eq!(pool.reserved(), 0);
     }
 }

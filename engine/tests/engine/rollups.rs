@@ -1,5 +1,5 @@
-//! Rollups: what is answered from one is what the dataset answers, and what can't be exact, or may not be seen, is not
-//! answered from one. `BASIN_ROLLUP_QUERIES` says how many queries are generated (400).
+//! Rollups: what is answered from one is what the dataset answers, from files, from hot columns and from kept results;
+//! what can't be exact, or may not be seen, is not answered from one. `BASIN_ROLLUP_QUERIES` says how many queries are generated (400).
 
 mod sales;
 

@@ -27,6 +27,7 @@ mod session;
 mod signals;
 mod size;
 mod sql;
+mod store;
 mod token;
 mod user;
 mod words;
@@ -97,6 +98,9 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Run SQL: one statement, a script from stdin, or interactively
     Sql(sql::SqlArgs),
+    /// Look at the store itself
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Measure: pool TPC-H, and ask its queries with many clients
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -147,6 +151,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Advise(args) => signals::interruptible(advise::run(&session, args)).await,
         Command::Serve(args) => serve::run(&session, args).await,
         Command::Sql(args) => sql::run(&session, args).await,
+        Command::Store(command) => signals::interruptible(store::run(&session, command)).await,
         Command::Bench(command) => signals::interruptible(bench::run(&session, command)).await,
         Command::Demo(args) => demo::run(&session, args).await,
     }

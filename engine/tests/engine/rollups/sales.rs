@@ -5,7 +5,7 @@ use basin_catalog::{
     Change, DatasetName, DatasetVersion, Layout, Principal, Publication, Rollup, RollupFill, RollupName,
     RollupVersion, Share, Store,
 };
-use basin_engine::{QueryOptions, QueryRequest, exactness_query, rows_query};
+use basin_engine::{Engine, EngineConfig, QueryOptions, QueryRequest, exactness_query, rows_query};
 use chrono::Utc;
 use datafusion::arrow::array::{
     ArrayRef, AsArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch,
@@ -13,6 +13,7 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use parquet::arrow::ArrowWriter;
@@ -156,6 +157,8 @@ async fn write(store: &Store, folder: &Path, version: u64, batch: &RecordBatch) 
 
 pub(super) struct Sales {
     pub(super) world: World,
+    /// An engine on the same catalog that keeps nothing in memory.
+    plain: Engine,
     random: Random,
 }
 
@@ -175,7 +178,14 @@ impl Sales {
         ];
         sales.layout = Layout::default();
         world.commit(vec![Change::ApplyDataset(Box::new(sales))]).await;
-        let mut this = Self { world, random: Random(7) };
+        let config = EngineConfig {
+            target_partitions: 2,
+            hot_bytes: 0,
+            result_cache_bytes: 0,
+            ..EngineConfig::default()
+        };
+        let plain = Engine::new(world.catalog.clone(), config).unwrap();
+        let mut this = Self { world, plain, random: Random(7) };
         this.publish(1).await;
         this.declare(
             "fine",
@@ -283,19 +293,42 @@ impl Sales {
         lines(&self.world.run(explain).await.unwrap())
     }
 
-    /// Asks both ways, compares, and tells which rollup answered.
+    /// What the files hold, computed without rollups, hot columns and kept results.
+    async fn expected(&self, who: Principal, sql: &str) -> Vec<RecordBatch> {
+        let planned = self.plain.plan(self.request(who, sql, true)).await.unwrap();
+        let rows = planned.authorize().await.unwrap().admit().await.unwrap().execute().unwrap();
+        rows.try_collect().await.unwrap()
+    }
+
+    /// Asks in all ways, compares, and tells which rollup answered.
     pub(super) async fn same(&self, sql: &str) -> Option<&'static str> {
         let who = || user("ann", Some(statistics()));
         let plan = self.explained(who(), sql).await;
         let by = ["fine", "monthly", "daily"]
             .into_iter()
             .find(|name| plan.contains(&format!("{SALES} rollup {name}")));
-        let with = self.world.stream(self.request(who(), sql, false)).await.unwrap().schema();
-        let without = self.world.stream(self.request(who(), sql, true)).await.unwrap().schema();
-        assert_eq!(with, without, "{sql}");
-        let with = self.world.run(self.request(who(), sql, false)).await;
-        let with = with.unwrap_or_else(|error| unreachable!("{sql}: {error}"));
-        assert_eq!(sorted(&with), sorted(&self.base(who(), sql).await), "by {by:?}: {sql}\n{plan}");
+        let schema = |without_rollups| async move {
+            let mut request = self.request(who(), sql, without_rollups);
+            request.options.without_cache = true;
+            self.world.stream(request).await.unwrap().schema()
+        };
+        assert_eq!(schema(false).await, schema(true).await, "{sql}");
+        let expected = sorted(&self.expected(who(), sql).await);
+        for without_rollups in [false, true] {
+            for time in ["run", "kept", "run again"] {
+                let mut request = self.request(who(), sql, without_rollups);
+                request.options.without_cache = time == "run again";
+                let rows = self.world.stream(request).await.unwrap();
+                assert_eq!(rows.shelf().is_some(), time == "kept", "{time}: {sql}");
+                let rows: Vec<RecordBatch> =
+                    rows.try_collect().await.unwrap_or_else(|error| unreachable!("{sql}: {error}"));
+                assert_eq!(
+                    sorted(&rows),
+                    expected,
+                    "{time}, by {by:?} unless {without_rollups}: {sql}\n{plan}"
+                );
+            }
+        }
         by
     }
 }
