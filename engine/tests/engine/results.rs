@@ -270,9 +270,10 @@ async fn when_the_one_that_runs_is_cancelled_another_runs() {
     for asked in asked {
         assert_eq!(asked.await.unwrap().unwrap(), world.ask(CITIES).await.unwrap());
     }
-    // The first may have gone before it looked.
+    // Those that were cancelled may have gone before they looked; of the others one ran at most twice.
     let figures = figures(&world).await;
-    assert!(["3|2|", "3|1|"].iter().any(|start| figures.starts_with(start)), "{figures}");
+    let (hits, _) = figures.split_once('|').unwrap();
+    assert!(hits.parse::<u64>().unwrap() >= 2, "{figures}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
