@@ -6,19 +6,16 @@ The rows come from a seed and are pooled like any delivery, sorted by site and t
 import shutil
 import tempfile
 
-from suites import hits, served, store, tpch
+from suites import hits, store, tpch
 from suites.figures import note, save
-from suites.workers import settings, suite, together
+from suites.workers import settings
 
 text = tpch.text
 
 
 def options(parser) -> None:
     parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--peers", default="datafusion,duckdb", help=f"of {', '.join(tpch.PEERS)}; the last is the one whose answers count")
-    parser.add_argument("--queries", default="", help="numbers, separated by commas [default: all 43]")
-    parser.add_argument("--name", help="of the result [default: clickbench-ROWS]")
+    tpch.side_by_side(parser, 43, "clickbench-ROWS")
 
 
 def pooled(arguments):
@@ -28,7 +25,7 @@ def pooled(arguments):
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    store.basin(arguments, folder, "org", "put", hits.PROVIDER, "--name-en", "Benchmark bureau", "--name-zh", "基准测试局")
+    store.basin(arguments, folder, "org", "put", store.PROVIDER, "--name-en", "Benchmark bureau", "--name-zh", "基准测试局")
     with tempfile.TemporaryDirectory(dir=arguments.data) as place:
         manifest, file = (f"{place}/{name}" for name in ("hits.toml", "hits.parquet"))
         with open(manifest, "w", encoding="utf-8") as out:
@@ -37,7 +34,7 @@ def pooled(arguments):
         note(f"making {arguments.rows} page views")
         hits.generate(file, arguments.rows)
         note(f"pooling {arguments.rows} page views")
-        store.basin(arguments, folder, "pool", "bench.hits", file, "--provider", hits.PROVIDER, "--memory", "2GiB")
+        store.basin(arguments, folder, "pool", "bench.hits", file, "--provider", store.PROVIDER, "--memory", "2GiB")
     store.basin(arguments, folder, "user", "add", store.USER)
     (folder / "ready").touch()
     return folder
@@ -50,10 +47,8 @@ def run(arguments) -> None:
     listed = {name: query for name, query in hits.queries().items() if not wanted or name in wanted}
     names = [name for name in arguments.peers.split(",") if name]
     peers = {name: settings(name, "bench", {"hits": str(links / "hits")}, folder / "duckdb-native.db") for name in names}
-    with served.basin(arguments.basin, folder) as one, together({"basin": tpch.client(one)} | peers, folder.parent / "peers.log") as workers:
-        results = suite(workers, {name: sql for name, (sql, _) in listed.items()}, arguments.runs, lambda query: listed[query][1])
-        peaks = {name: worker.peak_mb() for name, worker in workers.items()}
-        peaks["basin's client"], peaks["basin"] = peaks["basin"], one.peak_mb()
+    queries = {name: sql for name, (sql, _) in listed.items()}
+    results, peaks = tpch.hot(arguments, folder, queries, peers, columns=lambda query: listed[query][1])
     result = {"rows": arguments.rows, "runs": arguments.runs, "reference": names[-1] if names else None,
               "queries": results, "peak_mb": peaks}
     save(arguments, arguments.name or f"clickbench-{arguments.rows}", result)

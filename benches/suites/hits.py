@@ -6,7 +6,8 @@ query is taken from it. DuckDB computes the rows, each from its number alone, so
 
 import pathlib
 
-PROVIDER = "11999900MB0BENC00C"
+from suites import store
+
 SITE = 62
 
 
@@ -80,45 +81,10 @@ def columns(rows: int) -> list[tuple[str, str, str]]:
 
 
 def manifest(rows: int) -> str:
-    head = f"""
-[dataset]
-name = "bench.hits"
-resource_code = "306001/900020"
-title = {{ zh = "页面访问（基准测试）", en = "Page views (benchmark)" }}
-abstract = {{ zh = "用于基准测试的合成页面访问。", en = "Synthetic page views." }}
-provider = "{PROVIDER}"
-formats = ["parquet"]
-share_type = "unconditional"
-share_modes = ["query"]
-open_type = "open"
-update_cycle = "day"
-issued = 2024-01-01
-grade = "general-1"
-licence = "CC0-1.0"
-
-[layout]
-key = ["watch_id"]
-sort = ["counter_id", "event_time"]
-partition = []
-slice = []
-
-[pooling]
-max_rejected_share = 0.0
-on_duplicate = "refuse"
-
-[[delivery]]
-kind = "parquet"
-files = '\\.parquet$'
-format = {{ type = "parquet" }}
-
-[delivery.columns]
-"""
-    all_columns = columns(rows)
-    text = head + "".join(f'{name} = "{name}"\n' for name, _, _ in all_columns)
-    for name, kind, _ in all_columns:
-        key = 'nullable = false\nrole = "key"\n' if name == "watch_id" else ""
-        text += f'\n[[items]]\nname = "{name}"\ntype = "{kind}"\nlabel = {{ en = "{name.replace("_", " ")}" }}\n{key}'
-    return text
+    title = {"zh": "页面访问（基准测试）", "en": "Page views (benchmark)"}
+    abstract = {"zh": "用于基准测试的合成页面访问。", "en": "Synthetic page views."}
+    items = [(name, kind) for name, kind, _ in columns(rows)]
+    return store.manifest("bench.hits", "306001/900020", title, abstract, ["watch_id"], ["counter_id", "event_time"], items)
 
 
 def generate(file: pathlib.Path, rows: int) -> None:

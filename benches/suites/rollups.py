@@ -3,7 +3,7 @@
 The answers of both are compared before they are timed; each is then asked in turn.
 """
 
-from suites import served, store
+from suites import served, store, tpch
 from suites.answers import difference
 from suites.figures import geometric_mean, median_of, note, save, table
 from suites.flightsql import connect
@@ -59,10 +59,7 @@ def run(arguments) -> None:
     with served.basin(arguments.basin, folder, {"x-basin-rollups": "true"}) as one:
         base = served.Server(one.name, one.uri, one.process, one.user, one.password, one.headers | {"x-basin-rollups": "false"})
         found, expected = answers(one), answers(base)
-        peers = {}
-        for name, server in (("rollups", one), ("datasets", base)):
-            options = server.adbc()
-            peers[name] = ("flightsql", {"uri": options.pop("uri"), "options": options})
+        peers = {"rollups": tpch.client(one), "datasets": tpch.client(base)}
         with together(peers, folder.parent / "peers.log") as workers:
             for name, sql in QUERIES.items():
                 wrong = {"rollups": why} if (why := difference(found[name], expected[name])) else {}

@@ -1,5 +1,6 @@
 """Stores with the data of the suites, made once and kept; the Parquet files that are their newest version."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -9,6 +10,8 @@ import sys
 from suites.figures import note
 
 TABLES = ["region", "nation", "supplier", "part", "partsupp", "customer", "orders", "lineitem"]
+#: Who provides what the suites make.
+PROVIDER = "11999900MB0BENC00C"
 USER, PASSWORD = "suite", "a suite needs a password"
 QUERIES = pathlib.Path(__file__).resolve().parents[2] / "tests/tpch/queries"
 
@@ -20,6 +23,48 @@ def basin(arguments, store: pathlib.Path, *words) -> str:
     if ended.returncode != 0:
         sys.exit(f"basin {' '.join(map(str, words))} failed ({ended.returncode}): {ended.stderr[-2000:]}")
     return ended.stdout
+
+
+def manifest(name: str, resource: str, title: dict, abstract: dict, key: list, sort: list, items: list) -> str:
+    """The manifest of a dataset that is delivered as Parquet with columns of the items' names; items are names and types."""
+    words = lambda text: ", ".join(f'{language} = "{one}"' for language, one in text.items())  # noqa: E731
+    columns = "".join(f'{item} = "{item}"\n' for item, _ in items)
+    described = "".join(
+        f'\n[[items]]\nname = "{item}"\ntype = "{kind}"\nlabel = {{ en = "{item.replace("_", " ")}" }}\n'
+        + ('nullable = false\nrole = "key"\n' if item in key else "") for item, kind in items)
+    return f"""
+[dataset]
+name = "{name}"
+resource_code = "{resource}"
+title = {{ {words(title)} }}
+abstract = {{ {words(abstract)} }}
+provider = "{PROVIDER}"
+formats = ["parquet"]
+share_type = "unconditional"
+share_modes = ["query"]
+open_type = "open"
+update_cycle = "day"
+issued = 2024-01-01
+grade = "general-1"
+licence = "CC0-1.0"
+
+[layout]
+key = {json.dumps(key)}
+sort = {json.dumps(sort)}
+partition = []
+slice = []
+
+[pooling]
+max_rejected_share = 0.0
+on_duplicate = "refuse"
+
+[[delivery]]
+kind = "parquet"
+files = '\\.parquet$'
+format = {{ type = "parquet" }}
+
+[delivery.columns]
+{columns}{described}"""
 
 
 def tpch(arguments, scale: float) -> pathlib.Path:

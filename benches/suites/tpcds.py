@@ -13,11 +13,11 @@ import sys
 import tempfile
 import venv
 
-from suites import served, store, tpch
+from suites import store, tpch
 from suites.figures import note, save
-from suites.workers import settings, suite, together
+from suites.workers import settings
 
-SCHEMA, PROVIDER = "tpcds", "11999900MB0BENC00C"
+SCHEMA = "tpcds"
 #: What names a row, and what rows are sorted by where it isn't that.
 TABLES = {
     "call_center": ("cc_call_center_sk", ""), "catalog_page": ("cp_catalog_page_sk", ""),
@@ -34,9 +34,6 @@ TABLES = {
     "web_sales": ("ws_item_sk ws_order_number", "ws_sold_date_sk"), "web_site": ("web_site_sk", ""),
 }
 TYPES = {"INTEGER": "int32", "BIGINT": "int64", "VARCHAR": "text", "DATE": "date"}
-#: Queries whose LIMIT cuts through rows that tie, with the positions of the columns that must agree all the same.
-TIES: dict[str, list[int]] = {}
-
 GENERATE = """
 import json, sys
 import duckdb, duckdb_extensions
@@ -58,56 +55,16 @@ text = tpch.text
 
 def options(parser) -> None:
     parser.add_argument("--scale", type=float, default=1)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--peers", default="datafusion,duckdb", help=f"of {', '.join(tpch.PEERS)}; the last is the one whose answers count")
-    parser.add_argument("--queries", default="", help="numbers, separated by commas [default: all 99]")
-    parser.add_argument("--name", help="of the result [default: tpcds-SCALE]")
+    tpch.side_by_side(parser, 99, "tpcds-SCALE")
 
 
 def manifest(number: int, table: str, columns: list) -> str:
     key, sort = (names.split() for names in TABLES[table])
-    items = "".join(item(name, kind, name in key) for name, kind in columns)
-    pairs = "".join(f'{name} = "{name}"\n' for name, _ in columns)
     title = table.replace("_", " ")
-    return f"""
-[dataset]
-name = "{SCHEMA}.{table}"
-resource_code = "306001/9002{number:02}"
-title = {{ zh = "{title}（基准测试）", en = "{title} (TPC-DS)" }}
-abstract = {{ zh = "用于基准测试的合成数据。", en = "Synthetic rows of TPC-DS." }}
-provider = "{PROVIDER}"
-formats = ["parquet"]
-share_type = "unconditional"
-share_modes = ["query"]
-open_type = "open"
-update_cycle = "day"
-issued = 2024-01-01
-grade = "general-1"
-licence = "CC0-1.0"
-
-[layout]
-key = {json.dumps(key)}
-sort = {json.dumps(sort + key)}
-partition = []
-slice = []
-
-[pooling]
-max_rejected_share = 0.0
-on_duplicate = "refuse"
-
-[[delivery]]
-kind = "parquet"
-files = '\\.parquet$'
-format = {{ type = "parquet" }}
-
-[delivery.columns]
-{pairs}{items}"""
-
-
-def item(name: str, kind: str, is_key: bool) -> str:
-    kind = TYPES.get(kind) or kind.lower()
-    key = 'nullable = false\nrole = "key"\n' if is_key else ""
-    return f'\n[[items]]\nname = "{name}"\ntype = "{kind}"\nlabel = {{ en = "{name}" }}\n{key}'
+    title = {"zh": f"{title}（基准测试）", "en": f"{title} (TPC-DS)"}
+    abstract = {"zh": "用于基准测试的合成数据。", "en": "Synthetic rows of TPC-DS."}
+    items = [(name, TYPES.get(kind) or kind.lower()) for name, kind in columns]
+    return store.manifest(f"{SCHEMA}.{table}", f"306001/9002{number:02}", title, abstract, key, sort + key, items)
 
 
 def generator() -> pathlib.Path:
@@ -131,7 +88,7 @@ def pooled(arguments) -> pathlib.Path:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    store.basin(arguments, folder, "org", "put", PROVIDER, "--name-en", "Benchmark bureau", "--name-zh", "基准测试局")
+    store.basin(arguments, folder, "org", "put", store.PROVIDER, "--name-en", "Benchmark bureau", "--name-zh", "基准测试局")
     with tempfile.TemporaryDirectory(dir=arguments.data) as place:
         note(f"making TPC-DS at scale factor {arguments.scale:g}")
         subprocess.run([generator(), "-c", GENERATE, place, str(arguments.scale)], check=True)
@@ -142,7 +99,7 @@ def pooled(arguments) -> pathlib.Path:
             definition.write_text(manifest(number, table, columns), encoding="utf-8")
             store.basin(arguments, folder, "dataset", "apply", definition)
             file = os.path.join(place, f"{table}.parquet")
-            store.basin(arguments, folder, "pool", f"{SCHEMA}.{table}", file, "--provider", PROVIDER, "--memory", "2GiB")
+            store.basin(arguments, folder, "pool", f"{SCHEMA}.{table}", file, "--provider", store.PROVIDER, "--memory", "2GiB")
         (folder / "queries.json").write_text(json.dumps(made["queries"]))
     store.basin(arguments, folder, "user", "add", store.USER)
     (folder / "ready").touch()
@@ -158,12 +115,7 @@ def run(arguments) -> None:
     queries = {f"Q{number}": sql.strip().rstrip(";") for number, sql in texts.items() if not wanted or number in wanted}
     names = [name for name in arguments.peers.split(",") if name]
     peers = {name: settings(name, SCHEMA, tables, folder / "duckdb-native.db") for name in names}
-    headers = {"x-basin-schema": SCHEMA}
-    with (served.basin(arguments.basin, folder, headers) as one,
-          together({"basin": tpch.client(one)} | peers, folder.parent / "peers.log") as workers):
-        results = suite(workers, queries, arguments.runs, TIES.get)
-        peaks = {name: worker.peak_mb() for name, worker in workers.items()}
-        peaks["basin's client"], peaks["basin"] = peaks["basin"], one.peak_mb()
+    results, peaks = tpch.hot(arguments, folder, queries, peers, {"x-basin-schema": SCHEMA})
     result = {"scale": arguments.scale, "runs": arguments.runs, "reference": names[-1] if names else None,
               "queries": results, "peak_mb": peaks}
     save(arguments, arguments.name or f"tpcds-{arguments.scale:g}", result)

@@ -17,12 +17,17 @@ PEERS = ["datafusion", "polars", "duckdb-native", "duckdb"]
 
 def options(parser) -> None:
     parser.add_argument("--scale", type=float, default=1)
+    parser.add_argument("--cold", action="store_true")
+    side_by_side(parser, 22, "tpch-SCALE, with -cold")
+
+
+def side_by_side(parser, queries: int, name: str) -> None:
+    """The options of a suite that asks several engines the same queries."""
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--peers", default="datafusion,duckdb", help=f"of {', '.join(PEERS)}; the last is the one whose answers count")
-    parser.add_argument("--queries", default="", help="numbers, separated by commas [default: all 22]")
-    parser.add_argument("--cold", action="store_true")
+    parser.add_argument("--queries", default="", help=f"numbers, separated by commas [default: all {queries}]")
     parser.add_argument("--memory-mib", type=int, help="Basin's memory for queries")
-    parser.add_argument("--name", help="of the result [default: tpch-SCALE, with -cold]")
+    parser.add_argument("--name", help=f"of the result [default: {name}]")
 
 
 def run(arguments) -> None:
@@ -42,9 +47,9 @@ def run(arguments) -> None:
     print(text(result))
 
 
-def server(arguments, folder):
+def server(arguments, folder, headers=None):
     config = f"[engine]\nmemory_mib = {arguments.memory_mib}\n" if arguments.memory_mib else None
-    return served.basin(arguments.basin, folder, config=config)
+    return served.basin(arguments.basin, folder, headers, config=config)
 
 
 def client(one) -> tuple[str, dict]:
@@ -52,9 +57,10 @@ def client(one) -> tuple[str, dict]:
     return "flightsql", {"uri": options.pop("uri"), "options": options}
 
 
-def hot(arguments, folder, queries, peers):
-    with server(arguments, folder) as one, together({"basin": client(one)} | peers, folder.parent / "peers.log") as workers:
-        results = suite(workers, queries, arguments.runs)
+def hot(arguments, folder, queries, peers, headers=None, columns=lambda query: None):
+    """Results of all queries and the peak memory of each engine. `columns`: as `workers.suite` takes it."""
+    with server(arguments, folder, headers) as one, together({"basin": client(one)} | peers, folder.parent / "peers.log") as workers:
+        results = suite(workers, queries, arguments.runs, columns)
         peaks = {name: worker.peak_mb() for name, worker in workers.items()}
         peaks["basin's client"] = peaks["basin"]
         peaks["basin"] = one.peak_mb()

@@ -136,7 +136,7 @@ async fn enter(plan: &AuthorizedParts) -> Result<(Entry, Instant)> {
     let (shared, limit) = (&plan.shared, plan.timeout);
     let begun = Instant::now();
     let found = match &plan.keepable {
-        Keepable::Never(_) => Found::Run,
+        Keepable::Known(..) | Keepable::Never(_) => Found::Run,
         Keepable::As(key) => tokio::time::timeout(limit, shared.results.look(key))
             .await
             .map_err(|_| EngineError::Timeout { what: "the query", limit })?,

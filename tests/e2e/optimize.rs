@@ -8,40 +8,13 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::program::{run, sql};
-use crate::store::{PROVIDER, apply, entry, with_provider};
+use crate::store::{BEDS, PROVIDER, apply, entry, with_provider};
 
 const LAYOUT: &str = r#"
 [layout]
 key = ["month", "clinic"]
 sort = ["month"]
 slice = ["month"]
-
-[[items]]
-name = "month"
-type = "date"
-nullable = false
-role = "time"
-
-[[items]]
-name = "clinic"
-type = "text"
-nullable = false
-role = "key"
-
-[[items]]
-name = "beds"
-type = "int32"
-role = "measure"
-
-[[delivery]]
-kind = "beds"
-files = '^beds-.+\.csv$'
-format = { type = "csv" }
-
-[delivery.columns]
-month = { from = "month", format = "%Y-%m-%d" }
-clinic = "clinic"
-beds = "beds"
 "#;
 
 /// A checksum over the sorted rows.
@@ -67,7 +40,7 @@ fn json(store: &Path, arguments: &[&str]) -> Result<Value> {
 fn files_become_few_and_rows_and_deliveries_stay() -> Result<()> {
     let (store, folder) = (with_provider()?, tempfile::tempdir()?);
     let (store, folder) = (store.path(), folder.path());
-    apply(store, &(entry("test.beds", 41) + LAYOUT))?;
+    apply(store, &(entry("test.beds", 41) + LAYOUT + BEDS))?;
     for month in 1..=6 {
         pool(store, folder, month, month)?;
     }
@@ -104,7 +77,7 @@ fn files_become_few_and_rows_and_deliveries_stay() -> Result<()> {
 fn queries_on_record_tell_the_layout() -> Result<()> {
     let (store, folder) = (with_provider()?, tempfile::tempdir()?);
     let (store, folder) = (store.path(), folder.path());
-    let manifest = entry("test.beds", 42) + LAYOUT;
+    let manifest = entry("test.beds", 42) + LAYOUT + BEDS;
     apply(store, &manifest)?;
     for month in 1..=3 {
         pool(store, folder, month, month)?;

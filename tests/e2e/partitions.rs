@@ -5,48 +5,20 @@ use std::fs;
 use anyhow::{Result, ensure};
 
 use crate::program::{run, sql};
-use crate::store::{PROVIDER, apply, entry, with_provider};
+use crate::store::{BEDS, PROVIDER, apply, entry, with_provider};
 
-/// The manifest without its `[dataset]` part.
 const LAYOUT: &str = r#"
 [layout]
 key = ["month", "clinic"]
 sort = ["clinic"]
 partition = ["month"]
 slice = ["month"]
-
-[[items]]
-name = "month"
-type = "date"
-nullable = false
-role = "time"
-
-[[items]]
-name = "clinic"
-type = "text"
-nullable = false
-role = "key"
-
-[[items]]
-name = "beds"
-type = "int32"
-role = "measure"
-
-[[delivery]]
-kind = "beds"
-files = '^beds-.+\.csv$'
-format = { type = "csv" }
-
-[delivery.columns]
-month = { from = "month", format = "%Y-%m-%d" }
-clinic = "clinic"
-beds = "beds"
 "#;
 
 #[test]
 fn partitions_are_replaced_and_every_version_stays() -> Result<()> {
     let store = with_provider()?;
-    apply(store.path(), &(entry("test.beds", 31) + LAYOUT))?;
+    apply(store.path(), &(entry("test.beds", 31) + LAYOUT + BEDS))?;
     let folder = tempfile::tempdir()?;
     let pool = |month: usize, beds: usize| -> Result<()> {
         let file = folder.path().join(format!("beds-{month:02}.csv"));

@@ -14,6 +14,35 @@ pub(crate) const USER: &str = "analyst";
 /// Its password in these tests.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 /// The organisation that delivers in the tests that don't use the pack; its code is made up.
+/// Beds of clinics by month, without the manifest's `[dataset]` and `[layout]`.
+pub(crate) const BEDS: &str = r#"
+[[items]]
+name = "month"
+type = "date"
+nullable = false
+role = "time"
+
+[[items]]
+name = "clinic"
+type = "text"
+nullable = false
+role = "key"
+
+[[items]]
+name = "beds"
+type = "int32"
+role = "measure"
+
+[[delivery]]
+kind = "beds"
+files = '^beds-.+\.csv$'
+format = { type = "csv" }
+
+[delivery.columns]
+month = { from = "month", format = "%Y-%m-%d" }
+clinic = "clinic"
+beds = "beds"
+"#;
 pub(crate) const PROVIDER: &str = "Y11000009900000767";
 
 /// The `[dataset]` part of a test's manifest: what is the same whatever the dataset holds.

@@ -106,6 +106,8 @@ impl fmt::Display for Never {
 #[derive(Debug, Clone)]
 pub(crate) enum Keepable {
     As(Arc<Key>),
+    /// What decides it is known, with a key of so many bytes; it is not kept all the same.
+    Known(usize, Never),
     Never(Never),
 }
 
@@ -118,10 +120,8 @@ impl Keepable {
     /// Tells whether what decides the result is known, be it kept or not.
     pub(crate) fn is_lasting(&self) -> bool {
         match self {
-            Self::As(_) | Self::Never(Never::Off | Never::Unwanted | Never::TooLarge) => true,
-            Self::Never(
-                Never::Part | Never::Described | Never::Function(_) | Never::Unversioned(_) | Never::Complex,
-            ) => false,
+            Self::As(_) | Self::Known(..) => true,
+            Self::Never(_) => false,
         }
     }
 
@@ -129,6 +129,7 @@ impl Keepable {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::As(key) => key.weight(),
+            Self::Known(weight, _) => *weight,
             Self::Never(_) => 0,
         }
     }

@@ -114,14 +114,16 @@ impl ResultCache {
         plan: &LogicalPlan,
         schema: &SchemaRef,
     ) -> Keepable {
-        let never = match (&self.entries, options) {
-            (_, QueryOptions { part: Some(_), .. }) => Some(Never::Part),
+        if options.part.is_some() {
+            return Keepable::Never(Never::Part);
+        }
+        let why = match (&self.entries, options) {
             (None, _) => Some(Never::Off),
             (Some(_), QueryOptions { without_cache: true, .. }) => Some(Never::Unwanted),
             (Some(_), _) => None,
         };
-        match (Key::of(plan, schema, !options.without_rollups, &self.hashing), never) {
-            (Ok(_), Some(never)) => Keepable::Never(never),
+        match (Key::of(plan, schema, !options.without_rollups, &self.hashing), why) {
+            (Ok(key), Some(why)) => Keepable::Known(key.weight(), why),
             (Ok(key), None) if key.weight() > self.largest() => Keepable::Never(Never::Complex),
             (Ok(key), None) => Keepable::As(Arc::new(key)),
             (Err(never), _) => Keepable::Never(never),
@@ -131,7 +133,7 @@ impl ResultCache {
     /// Tells in words how the cache would answer.
     pub(crate) fn told(&self, keepable: &Keepable) -> String {
         match keepable {
-            Keepable::Never(why) => format!("not kept: {why}"),
+            Keepable::Known(_, why) | Keepable::Never(why) => format!("not kept: {why}"),
             Keepable::As(key) => match self.entries.as_ref().and_then(|entries| entries.peek(key)) {
                 Some(Entry::Answer(_)) => "kept: the statement is answered from the cache".to_owned(),
                 Some(Entry::TooLarge) => format!("not kept: {}", Never::TooLarge),

@@ -270,10 +270,9 @@ async fn when_the_one_that_runs_is_cancelled_another_runs() {
     for asked in asked {
         assert_eq!(asked.await.unwrap().unwrap(), world.ask(CITIES).await.unwrap());
     }
-    // Those that were cancelled may have gone before they looked; of the others one ran at most twice.
+    // The first may have gone before it looked, and the last may have led before it went.
     let figures = figures(&world).await;
-    let (hits, _) = figures.split_once('|').unwrap();
-    assert!(hits.parse::<u64>().unwrap() >= 2, "{figures}");
+    assert!(["3|1|", "3|2|", "3|3|"].iter().any(|start| figures.starts_with(start)), "{figures}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
