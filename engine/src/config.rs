@@ -18,6 +18,8 @@ pub struct EngineConfig {
     pub spill_bytes: u64,
     /// Queries that run at once.
     pub max_running: usize,
+    /// Queries of one user that run at once: fewer than all, so that others get in.
+    pub max_running_of_user: usize,
     /// Queries that may wait for one of those places; further ones are refused.
     pub max_waiting: usize,
     /// How long a query waits for a place.
@@ -28,6 +30,8 @@ pub struct EngineConfig {
     pub planning_timeout: Duration,
     /// Longest statement.
     pub max_sql_bytes: usize,
+    /// What one function may build at once of a few bytes: repeated texts, ranges.
+    pub max_built_bytes: usize,
     /// Parallelism of one query, and worker threads of the engine.
     pub target_partitions: usize,
     /// Rows of a batch.
@@ -36,20 +40,41 @@ pub struct EngineConfig {
     pub result_cache_bytes: usize,
 }
 
+impl EngineConfig {
+    /// Returns the limits of one of so many processes that share these: each has its part of memory, disk and places.
+    #[must_use]
+    pub fn shared_by(self, processes: usize) -> Self {
+        let parts = processes.max(1);
+        Self {
+            memory_bytes: self.memory_bytes / parts,
+            hot_bytes: self.hot_bytes / parts,
+            spill_bytes: self.spill_bytes / parts as u64,
+            max_running: self.max_running.div_ceil(parts),
+            max_running_of_user: self.max_running_of_user.div_ceil(parts),
+            max_waiting: self.max_waiting.div_ceil(parts),
+            result_cache_bytes: self.result_cache_bytes / parts,
+            ..self
+        }
+    }
+}
+
 impl Default for EngineConfig {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let max_running = cores.saturating_mul(8).max(16);
         Self {
             memory_bytes: 2048 * MIB,
             hot_bytes: 1024 * MIB,
             spill_dir: None,
             spill_bytes: 32 * 1024 * MIB as u64,
-            max_running: cores.saturating_mul(4).max(8),
+            max_running,
+            max_running_of_user: max_running - max_running / 4,
             max_waiting: 256,
             queue_timeout: Duration::from_secs(30),
             query_timeout: Duration::from_secs(600),
             planning_timeout: Duration::from_secs(20),
             max_sql_bytes: MIB / 4,
+            max_built_bytes: 128 * MIB,
             target_partitions: cores,
             batch_rows: 8192,
             result_cache_bytes: 256 * MIB,

@@ -1,11 +1,13 @@
 //! Engine: what all queries share, and the entrance to the walk.
 
+mod running;
 mod write;
 
 pub use write::OpenWrite;
 
 use crate::admission::Admission;
 use crate::audit::{AuditLog, Record, Rolled};
+use crate::beside::{Alone, Beside};
 use crate::cache::ResultCache;
 use crate::config::EngineConfig;
 use crate::error::{EngineError, Result};
@@ -32,7 +34,7 @@ use tokio::sync::OnceCell;
 /// Runs SQL against the snapshots of a catalog. Cheap to clone: clones share everything.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// What is known of the catalog since then is new enough; none: it is asked each time.
     since: Option<Instant>,
 }
@@ -63,13 +65,22 @@ impl Engine {
     /// # Errors
     /// Internal when called outside a tokio runtime or when threads can't be started.
     pub fn new(catalog: Catalog, config: EngineConfig) -> Result<Self> {
+        Self::beside(catalog, config, Arc::new(Alone))
+    }
+
+    /// Starts an engine as one of several processes of a server.
+    ///
+    /// # Errors
+    /// As for [`Engine::new`].
+    pub fn beside(catalog: Catalog, config: EngineConfig, beside: Arc<dyn Beside>) -> Result<Self> {
         let io = Handle::try_current()
             .map_err(|error| EngineError::internal("starting the engine outside a runtime", error))?;
         let store = catalog.store().objects();
         let read_only: Arc<dyn ObjectStore> = Arc::new(StoreOnIo::new(Arc::clone(&store), io.clone()));
         let env = session::runtime_env(&config, Arc::clone(&read_only))?;
-        let template = session::template(&config, Arc::clone(&env));
-        let audit = AuditLog::start(store, catalog.store().audit_path(), &io, longest(&config));
+        let template = session::template(&config, Arc::clone(&env))?;
+        let folder = catalog.store().audit_path();
+        let audit = AuditLog::start((store, folder), &io, longest(&config), beside);
         let cores = config.target_partitions;
         Ok(Self {
             since: None,
@@ -121,7 +132,7 @@ impl Engine {
     /// What is wrong with the statement, its parameters or the names in it.
     #[tracing::instrument(name = "plan", skip_all, fields(query_id = %request.query_id))]
     pub async fn plan(&self, request: QueryRequest) -> Result<Planned> {
-        let mut audit = self.shared.audit.open(Record::of(&request))?;
+        let mut audit = self.shared.audit.open(Record::of(&request)).await?;
         let longest = self.shared.config.query_timeout;
         let timeout = request.options.timeout.map_or(longest, |asked| asked.min(longest));
         let run = Run { query_id: request.query_id, timeout, part: request.options.part };

@@ -3,6 +3,7 @@
 //! The text of an error is for the user: it says what is wrong and what to do, and never holds a file
 //! path, a store URL or an internal plan. Causes are kept as `source` for the log.
 
+use crate::request::QueryId;
 use basin_catalog::{CatalogError, ErrorClass};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
@@ -42,6 +43,9 @@ pub enum EngineError {
         /// Visible names that resemble it.
         suggestions: Vec<String>,
     },
+    /// No such query runs, or none that the principal may end: both read the same.
+    #[error("no query {0} of yours is running on this server; basin.running lists those that are")]
+    NoSuchQuery(QueryId),
     /// The policy changed between planning and authorising.
     #[error("access to \"{0}\" was refused; ask its provider for a grant")]
     PermissionDenied(String),
@@ -130,7 +134,7 @@ impl EngineError {
             | Self::TooLarge(_)
             | Self::InvalidParameter(_)
             | Self::Computation(_) => ErrorClass::InvalidInput,
-            Self::NotFound { .. } => ErrorClass::NotFound,
+            Self::NotFound { .. } | Self::NoSuchQuery(_) => ErrorClass::NotFound,
             Self::PermissionDenied(_) | Self::PolicyBroken | Self::Withdrawn(_) | Self::GroupsOnly { .. } => {
                 ErrorClass::PermissionDenied
             }

@@ -6,12 +6,13 @@ use crate::admission::{AdmittedParts, Entry, Permit};
 use crate::audit::Outcome;
 use crate::cache::{AnswerRows, Recording};
 use crate::cancel::cancellable;
+use crate::constants::bounded;
 use crate::error::{EngineError, Result};
 use crate::output::to_plain;
 use crate::plan::Optimised;
 use crate::policy::{AuthorizedParts, Withheld, quiet};
 use crate::progress::Progress;
-use crate::request::Part;
+use crate::request::{Part, QueryId};
 use crate::result::{Held, Leaving, Ready, ResultStream, Rows, Running};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -27,6 +28,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 /// Batches that wait for a slow reader.
 const READY_BATCHES: usize = 2;
@@ -102,6 +104,7 @@ impl crate::Admitted {
             }
             Entry::Place { permit, recording } => {
                 let AuthorizedParts {
+                    query_id,
                     state,
                     logical,
                     optimised,
@@ -115,6 +118,7 @@ impl crate::Admitted {
                 let (sender, batches) = mpsc::unbounded_channel();
                 let places = Arc::new(Semaphore::new(READY_BATCHES));
                 let run = Run {
+                    query_id,
                     shared,
                     state,
                     logical,
@@ -177,6 +181,7 @@ impl Reader {
 
 /// What runs on the CPU runtime.
 struct Run {
+    query_id: QueryId,
     shared: Arc<crate::engine::Shared>,
     state: Arc<datafusion::execution::session_state::SessionState>,
     logical: crate::policy::Policed,
@@ -200,6 +205,7 @@ impl Run {
     ) -> Result<Running> {
         let (report, outcome) = oneshot::channel();
         let (shared, stop) = (Arc::clone(&self.shared), self.stop.clone());
+        let span = tracing::debug_span!("execute", query_id = %self.query_id);
         let work = async move {
             let result = self.within(deadline, limit).await;
             // The place is free before anyone hears that the query has ended.
@@ -207,7 +213,7 @@ impl Run {
             // A dropped stream listens no more.
             let _ = report.send(result);
         };
-        let task = shared.cpu.spawn(work)?;
+        let task = shared.cpu.spawn(work.instrument(span))?;
         Ok(Running { batches, outcome, _task: task, _stop: stop.drop_guard() })
     }
 
@@ -223,7 +229,8 @@ impl Run {
     }
 
     async fn run(&mut self) -> Result<()> {
-        let physical = cancellable(self.physical().await?, &self.stop)?;
+        let limit = self.shared.config.max_built_bytes;
+        let physical = bounded(cancellable(self.physical().await?, &self.stop)?, limit)?;
         let _watching = self.progress.as_ref().map(|progress| progress.watch(&physical));
         let mut rows = self.rows(physical)?;
         while let Some(batch) = rows.next().await {

@@ -16,6 +16,8 @@
 //! | `result` | nothing: rows leave, audited and under the lease |
 //! | `progress` | nothing: it shows how far a query is |
 //! | `audit` | what is remembered |
+//! | `beside` | nothing: the other processes of a server |
+//! | `figures` | nothing: how the engine does |
 //! | `hot` | nothing: columns of files in memory |
 //! | `rollup` | nothing: aggregations answered from rollups, with the same rows |
 //! | `advise` | nothing: it tells which layout would have helped the queries that are remembered |
@@ -28,12 +30,15 @@
 mod admission;
 mod advise;
 mod audit;
+mod beside;
 mod cache;
 mod cancel;
 mod config;
+mod constants;
 mod engine;
 mod error;
 mod execute;
+mod figures;
 mod hot;
 mod output;
 mod plan;
@@ -46,14 +51,16 @@ mod session;
 mod system;
 mod table;
 
-pub use admission::Admitted;
+pub use admission::{Admitted, PlaceFigures};
 pub use advise::{Advice, Asked, Choice, Filter, ItemUse, LaidOut, RollupAdvice, advise};
-pub use audit::Rolled;
-pub use cache::Shelf;
+pub use audit::{DURATION_BOUNDS_SECONDS, Rolled, Tally};
+pub use beside::{Alone, Beside, OpenRecord, RunningQuery, Stage};
+pub use cache::{CacheFigures, Shelf};
 pub use config::EngineConfig;
 pub use datafusion::scalar::ScalarValue;
 pub use engine::{Engine, OpenWrite, PolicyExplanation};
 pub use error::{EngineError, Result};
+pub use figures::EngineFigures;
 pub use plan::{
     Change, Keys, Planned, Prepared, PrimaryKey, Provenance, Reference, SourceItem, TableKind, Visible,
     VisibleTable, Write, substrait_version,

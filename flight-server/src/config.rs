@@ -34,6 +34,10 @@ const MIB: u64 = 1024 * 1024;
 /// handle_lifetime_seconds = 86400  # of a prepared statement
 /// poll_lifetime_seconds = 60       # of a polled statement that nobody asks for
 /// drain_seconds = 30               # how long running results may go on after SIGTERM
+/// workers = 2                      # processes that answer; 0: the server's own and no other
+/// worker_memory_mib = 8192         # a worker that takes more is ended
+/// max_connections = 1000           # of each worker; clients beyond it are refused
+/// metrics_listen = "127.0.0.1:32011"  # /metrics, /healthz, /readyz; default: none
 ///
 /// [server.tls]
 /// certificate = "server.pem"       # the chain, PEM
@@ -51,11 +55,13 @@ const MIB: u64 = 1024 * 1024;
 /// spill_dir = "/var/tmp/basin"
 /// spill_mib = 65536
 /// max_running = 8
+/// max_running_of_user = 6
 /// max_waiting = 64
 /// queue_timeout_seconds = 60
 /// query_timeout_seconds = 3600
 /// planning_timeout_seconds = 10
 /// max_sql_kib = 1024
+/// max_built_mib = 128              # by one function of one batch: repeat, range …
 /// target_partitions = 8
 /// batch_rows = 8192
 /// result_cache_mib = 256           # 0: no results are kept
@@ -89,6 +95,14 @@ pub struct ServerSection {
     pub poll_lifetime_seconds: Option<u64>,
     /// How long running results may go on after the signal to stop.
     pub drain_seconds: Option<u64>,
+    /// Processes that answer.
+    pub workers: Option<usize>,
+    /// Memory beyond which a worker is ended.
+    pub worker_memory_mib: Option<u64>,
+    /// Connections of each worker.
+    pub max_connections: Option<usize>,
+    /// Where metrics and health are told.
+    pub metrics_listen: Option<SocketAddr>,
     /// The TLS files.
     pub tls: Option<TlsFiles>,
     /// Whose identity tokens are taken.
@@ -109,6 +123,8 @@ pub struct EngineSection {
     pub spill_mib: Option<u64>,
     /// How many queries run at once.
     pub max_running: Option<usize>,
+    /// How many of one user do.
+    pub max_running_of_user: Option<usize>,
     /// How many wait for their turn.
     pub max_waiting: Option<usize>,
     /// How long one waits.
@@ -119,6 +135,8 @@ pub struct EngineSection {
     pub planning_timeout_seconds: Option<u64>,
     /// The longest statement.
     pub max_sql_kib: Option<u64>,
+    /// What one function may build at once.
+    pub max_built_mib: Option<u64>,
     /// Parallel parts of one query.
     pub target_partitions: Option<usize>,
     /// Rows of a batch.
@@ -164,6 +182,19 @@ pub struct ServerConfig {
     pub poll_lifetime: Duration,
     /// How long running results may go on after the signal to stop.
     pub drain: Duration,
+    /// Processes that answer; 0: the server's own and no other.
+    pub workers: usize,
+    /// Memory beyond which a worker is ended; none: what its limits for queries and caches come to, and as much again.
+    pub worker_memory_bytes: Option<u64>,
+    /// Connections of each process; clients beyond it are refused.
+    pub max_connections: usize,
+    /// Where metrics and health are told, without TLS or sign-in.
+    pub metrics_listen: Option<SocketAddr>,
+}
+
+/// Two, so that one is there while the other is started anew; more where there are many cores.
+fn default_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).div_ceil(4).max(2)
 }
 
 impl Default for ServerConfig {
@@ -178,6 +209,10 @@ impl Default for ServerConfig {
             handle_lifetime: Duration::from_secs(24 * 3600),
             poll_lifetime: Duration::from_secs(60),
             drain: Duration::from_secs(30),
+            workers: default_workers(),
+            worker_memory_bytes: None,
+            max_connections: 1_000,
+            metrics_listen: None,
         }
     }
 }
@@ -243,6 +278,10 @@ impl Config {
             handle_lifetime: seconds(section.handle_lifetime_seconds, default.handle_lifetime),
             poll_lifetime: seconds(section.poll_lifetime_seconds, default.poll_lifetime),
             drain: seconds(section.drain_seconds, default.drain),
+            workers: section.workers.unwrap_or(default.workers),
+            worker_memory_bytes: section.worker_memory_mib.map(|mib| mib.saturating_mul(MIB)),
+            max_connections: section.max_connections.unwrap_or(default.max_connections),
+            metrics_listen: section.metrics_listen,
         }
     }
 
@@ -259,6 +298,9 @@ impl Config {
             spill_dir: section.spill_dir.clone().or(default.spill_dir),
             spill_bytes: section.spill_mib.map_or(default.spill_bytes, |mib| mib.saturating_mul(MIB)),
             max_running: section.max_running.unwrap_or(default.max_running),
+            max_running_of_user: section
+                .max_running_of_user
+                .unwrap_or(section.max_running.map_or(default.max_running_of_user, |all| all - all / 4)),
             max_waiting: section.max_waiting.unwrap_or(default.max_waiting),
             queue_timeout: seconds(section.queue_timeout_seconds, default.queue_timeout),
             query_timeout: seconds(section.query_timeout_seconds, default.query_timeout),
@@ -266,6 +308,7 @@ impl Config {
             max_sql_bytes: section.max_sql_kib.map_or(default.max_sql_bytes, |kib| {
                 usize::try_from(kib.saturating_mul(1024)).unwrap_or(usize::MAX)
             }),
+            max_built_bytes: section.max_built_mib.map_or(default.max_built_bytes, bytes),
             target_partitions: section.target_partitions.unwrap_or(default.target_partitions),
             batch_rows: section.batch_rows.unwrap_or(default.batch_rows),
             result_cache_bytes: section.result_cache_mib.map_or(default.result_cache_bytes, bytes),

@@ -61,6 +61,12 @@ pub enum ServerError {
          server process runs it; poll again with the statement itself"
     )]
     UnknownPoll,
+    /// Too many connections are open.
+    #[error("the server has its {limit} connections; close some, or try again in {RETRY_SECONDS} s")]
+    TooManyConnections {
+        /// How many there may be.
+        limit: usize,
+    },
     /// A limit of this server would be exceeded.
     #[error("{0}")]
     TooLarge(String),
@@ -91,6 +97,21 @@ pub enum ServerError {
         #[source]
         source: std::io::Error,
     },
+    /// The workers of the server can't be started or reached.
+    #[error("{doing} failed: {source}")]
+    Workers {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A worker ended before it was ready; it has said why itself.
+    #[error("the server's first worker ended before it was ready")]
+    WorkerEnded {
+        /// Its exit code; none when a signal ended it.
+        code: Option<i32>,
+    },
     /// The transport failed or its TLS material is unusable.
     #[error("the gRPC transport failed: {0}")]
     Transport(#[from] tonic::transport::Error),
@@ -119,11 +140,15 @@ impl ServerError {
             Self::Config(_) | Self::InvalidRequest(_) | Self::File { .. } => ErrorClass::InvalidInput,
             Self::Unauthenticated(_) => ErrorClass::Unauthenticated,
             Self::ForeignHandle => ErrorClass::PermissionDenied,
-            Self::TooManyAttempts { .. } | Self::TooLarge(_) => ErrorClass::ResourceExhausted,
+            Self::TooManyAttempts { .. } | Self::TooLarge(_) | Self::TooManyConnections { .. } => {
+                ErrorClass::ResourceExhausted
+            }
             Self::Unsupported(_) => ErrorClass::Unimplemented,
             Self::Draining { .. }
             | Self::Stopped
             | Self::Bind { .. }
+            | Self::Workers { .. }
+            | Self::WorkerEnded { .. }
             | Self::Transport(_)
             | Self::IdentityProvider { .. } => ErrorClass::Unavailable,
             Self::Cancelled => ErrorClass::Cancelled,
@@ -144,6 +169,7 @@ impl ServerError {
             Self::TooManyAttempts { retry_seconds } | Self::Draining { retry_seconds } => {
                 Some(*retry_seconds)
             }
+            Self::TooManyConnections { .. } => Some(RETRY_SECONDS),
             _ if matches!(self.class(), ErrorClass::Unavailable) => Some(RETRY_SECONDS),
             _ => None,
         }

@@ -8,14 +8,17 @@
 
 mod authn;
 mod config;
+mod connections;
 mod encode;
 mod error;
 mod flight;
 mod lingering;
+mod metrics;
 mod seal;
 mod serve;
 mod status;
 mod tls;
+mod workers;
 
 #[cfg(test)]
 mod testing;
@@ -25,5 +28,7 @@ pub use config::{
 };
 pub use encode::{to_wire, wire_schema};
 pub use error::{Result, ServerError};
+pub use metrics::{Health, MetricsEndpoint};
 pub use serve::{BoundServer, bind, serve};
 pub use tls::install_crypto;
+pub use workers::{Inherited, Supervisor, SupervisorLink, WorkerCommand, WorkerLink};

@@ -2,9 +2,10 @@
 //!
 //! A socket that is dropped while something of its client is still unread is reset, and what was sent but not taken yet is
 //! lost: the end of a result, where the client just told that it has room for more. So the server says that it sends no
-//! more, and reads for a short time what still comes.
+//! more, and reads for a short time what still comes. A client that says nothing at first is not waited for.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -12,10 +13,17 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic::transport::server::Connected;
+
+use crate::connections::Counted;
 
 /// How long a client gets to take what is left and to close.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A client that opens a connection says something within this, or it is closed.
+const FIRST_WORD: Duration = Duration::from_secs(10);
+/// What a client of HTTP/2 says first is longer than this, and so is what one of TLS does.
+const FIRST_WORD_BYTES: usize = 24;
 
 /// A connection.
 #[derive(Debug)]
@@ -23,19 +31,47 @@ pub(crate) struct Lingering<S = TcpStream> {
     stream: S,
     /// Set once nothing more is sent.
     until: Option<Pin<Box<Sleep>>>,
+    /// Set until the client has said something.
+    silent: Option<Silent>,
+    counted: Option<Counted>,
 }
 
-impl<S> From<S> for Lingering<S> {
-    fn from(stream: S) -> Self {
-        Self { stream, until: None }
+/// A client that has not said enough yet.
+#[derive(Debug)]
+struct Silent {
+    until: Pin<Box<Sleep>>,
+    heard: usize,
+}
+
+/// What is known of a connection, for the calls that come over it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConnectionInfo {
+    /// The other end.
+    pub(crate) address: Option<SocketAddr>,
+    /// The limit that it is beyond; none when it is within.
+    pub(crate) refused: Option<usize>,
+}
+
+impl<S> Lingering<S> {
+    fn new(stream: S, counted: Option<Counted>) -> Self {
+        let silent = Silent { until: Box::pin(tokio::time::sleep(FIRST_WORD)), heard: 0 };
+        Self { stream, until: None, silent: Some(silent), counted }
+    }
+
+    /// Wraps a connection that is counted.
+    pub(crate) fn counted(stream: S, counted: Counted) -> Self {
+        Self::new(stream, Some(counted))
     }
 }
 
 impl Connected for Lingering {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = ConnectionInfo;
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+    fn connect_info(&self) -> ConnectionInfo {
+        ConnectionInfo {
+            address: self.stream.peer_addr().ok(),
+            refused: self.counted.as_ref().and_then(Counted::refused),
+        }
     }
 }
 
@@ -45,7 +81,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let Some(silent) = &mut self.silent else { return read };
+        silent.heard += buffer.filled().len() - before;
+        if silent.heard >= FIRST_WORD_BYTES {
+            self.silent = None;
+            return read;
+        }
+        match read {
+            Poll::Pending => silent.until.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            Poll::Ready(read) => Poll::Ready(read),
+        }
     }
 }
 
@@ -124,7 +171,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn all_that_was_sent_arrives() {
-        assert_eq!(received(Lingering::from).await.unwrap(), ANSWER);
+        assert_eq!(received(|stream| Lingering::new(stream, None)).await.unwrap(), ANSWER);
         // What it is for: a plain connection loses the end.
         let plain = received(|stream| stream).await;
         assert!(plain.is_err() || plain.is_ok_and(|bytes| bytes < ANSWER));
@@ -134,7 +181,7 @@ mod tests {
     async fn a_client_that_never_closes_is_not_waited_for_for_long() {
         let (_client, server) = tokio::io::duplex(64);
         let begun = tokio::time::Instant::now();
-        Lingering::from(server).shutdown().await.unwrap();
+        Lingering::new(server, None).shutdown().await.unwrap();
         assert!((PATIENCE..PATIENCE * 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     }
 }

@@ -1,21 +1,24 @@
 //! The listener: binds, serves, and stops without tearing running results apart.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_flight::flight_service_server::FlightServiceServer;
 use basin_engine::Engine;
-use futures::TryStreamExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 use crate::config::ServerConfig;
+use crate::connections::Connections;
 use crate::error::{Result, ServerError};
 use crate::flight::{FlightSql, Running};
-use crate::lingering::Lingering;
+use crate::metrics::{Calls, Health, Process};
 use crate::tls;
+use crate::workers::SupervisorLink;
 
 const MIB: u32 = 1024 * 1024;
 
@@ -43,11 +46,12 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub struct BoundServer {
     incoming: TcpListener,
     address: SocketAddr,
-    engine: Engine,
+    process: Process,
     service: FlightSql,
     running: Running,
     builder: Server,
     config: ServerConfig,
+    supervisor: Option<SupervisorLink>,
 }
 
 /// Listens and answers until `shutdown` is cancelled, then drains.
@@ -65,13 +69,9 @@ pub async fn serve(engine: Engine, config: ServerConfig, shutdown: CancellationT
 /// can't be had, or the catalog's.
 pub async fn bind(engine: Engine, config: ServerConfig) -> Result<BoundServer> {
     config.check()?;
-    let builder = builder(&config).await?;
     let refused = |source| ServerError::Bind { address: config.listen, source };
     let incoming = TcpListener::bind(config.listen).await.map_err(refused)?;
-    let address = incoming.local_addr().map_err(refused)?;
-    let running = Running::default();
-    let service = FlightSql::new(engine.clone(), &config, running.clone()).await?;
-    Ok(BoundServer { incoming, address, engine, service, running, builder, config })
+    BoundServer::on(incoming, engine, config).await
 }
 
 async fn builder(config: &ServerConfig) -> Result<Server> {
@@ -90,10 +90,45 @@ async fn builder(config: &ServerConfig) -> Result<Server> {
 }
 
 impl BoundServer {
+    /// Takes a socket that is listened on.
+    async fn on(incoming: TcpListener, engine: Engine, config: ServerConfig) -> Result<Self> {
+        let builder = builder(&config).await?;
+        let refused = |source| ServerError::Bind { address: config.listen, source };
+        let address = incoming.local_addr().map_err(refused)?;
+        let running = Running::default();
+        let process = Process {
+            engine,
+            calls: Calls::default(),
+            connections: Connections::new(config.max_connections),
+        };
+        let (engine, calls) = (process.engine.clone(), process.calls.clone());
+        let service = FlightSql::new(engine, &config, running.clone(), calls).await?;
+        Ok(Self { incoming, address, process, service, running, builder, config, supervisor: None })
+    }
+
+    /// Takes the socket that a supervisor listens on, for a worker.
+    ///
+    /// # Errors
+    /// As for [`bind`].
+    pub async fn inherit(
+        incoming: TcpListener,
+        supervisor: SupervisorLink,
+        engine: Engine,
+        config: ServerConfig,
+    ) -> Result<Self> {
+        Ok(Self { supervisor: Some(supervisor), ..Self::on(incoming, engine, config).await? })
+    }
+
     /// Returns the address that is listened on, with its real port.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns who tells how the server does.
+    #[must_use]
+    pub fn health(&self) -> Arc<dyn Health> {
+        Arc::new(self.process.clone())
     }
 
     /// Answers until `shutdown` is cancelled; then refuses new calls, lets running results end for
@@ -107,13 +142,18 @@ impl BoundServer {
             .max_decoding_message_size(MAX_REQUEST_BYTES)
             .max_encoding_message_size(usize::MAX);
         let closed = CancellationToken::new();
+        let incoming = TcpIncoming::from(self.incoming)
+            .with_nodelay(Some(true))
+            .with_keepalive(Some(KEEPALIVE_INTERVAL));
         let server = builder.add_service(service).serve_with_incoming_shutdown(
-            TcpIncoming::from(self.incoming)
-                .with_nodelay(Some(true))
-                .with_keepalive(Some(KEEPALIVE_INTERVAL))
-                .map_ok(Lingering::from),
+            self.process.connections.clone().accept(incoming, self.supervisor.is_some()),
             closed.clone().cancelled_owned(),
         );
+        // Dropped with this: without its supervisor a worker stops.
+        let _supervised = self.supervisor.map(|supervisor| {
+            let carrying = supervisor.carry(self.process.clone(), self.running.clone(), shutdown.clone());
+            AbortOnDropHandle::new(tokio::spawn(carrying))
+        });
         tracing::info!(address = %self.address, tls = self.config.tls.is_some(), "listening");
         tokio::pin!(server);
         tokio::select! {
@@ -123,7 +163,7 @@ impl BoundServer {
                 // Results that were handed over may still be on their way. Connections that don't close by themselves are
                 // dropped with the server.
                 let ended = tokio::time::timeout(left.max(FAREWELL), server).await.unwrap_or(Ok(()));
-                self.engine.close().await?;
+                self.process.engine.close().await?;
                 Ok(ended?)
             }
         }

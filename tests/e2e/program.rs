@@ -79,7 +79,7 @@ fn binary() -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// A running `basin serve` or `basin demo`; killed when dropped.
+/// A running `basin serve` or `basin demo`; killed when dropped, with its workers.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
@@ -153,12 +153,29 @@ impl Server {
         &self.printed
     }
 
-    /// The memory that it occupies.
+    /// The id of the process that was started.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The ids of the processes that it started.
+    pub(crate) fn children(&self) -> Result<Vec<u32>> {
+        let id = self.child.id();
+        let mut children = Vec::new();
+        for thread in std::fs::read_dir(format!("/proc/{id}/task"))? {
+            let text = std::fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
+            children.extend(text.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+        }
+        Ok(children)
+    }
+
+    /// The memory that it and its workers occupy.
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-        Ok(kibibytes * 1024)
+        let mut all = resident_bytes(self.child.id())?;
+        for child in self.children()? {
+            all += resident_bytes(child)?;
+        }
+        Ok(all)
     }
 
     /// Asks it to stop (SIGTERM) and gives its exit code.
@@ -176,9 +193,21 @@ impl Server {
     }
 }
 
+/// The memory that a process occupies.
+pub(crate) fn resident_bytes(process: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kibibytes * 1024)
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
+        let workers = self.children().unwrap_or_default();
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for worker in workers {
+            let _ = Command::new("kill").args(["-9", &worker.to_string()]).stderr(Stdio::null()).status();
+        }
     }
 }

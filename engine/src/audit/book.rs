@@ -5,7 +5,9 @@
 //! [`FLUSH_EVERY`].
 
 use super::journal;
-use super::record::Record;
+use super::record::{Outcome, Record};
+use super::tally::Tally;
+use crate::beside::{Beside, OpenRecord, RunningQuery, Stage};
 use crate::error::{EngineError, Result};
 use crate::request::QueryId;
 use object_store::ObjectStore;
@@ -39,6 +41,7 @@ pub(super) struct Book {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) folder: Path,
     io: Handle,
+    pub(super) beside: Arc<dyn Beside>,
     pages: Mutex<Pages>,
     flushing: tokio::sync::Mutex<()>,
     /// Somebody waits.
@@ -59,11 +62,13 @@ struct Pages {
     wanted: BTreeSet<QueryId>,
     waiting: Vec<oneshot::Sender<()>>,
     failing_since: Option<Instant>,
+    tally: Tally,
 }
 
 #[derive(Debug)]
 struct Page {
     record: Record,
+    stage: Stage,
     suppressed: Arc<AtomicU64>,
 }
 
@@ -106,11 +111,17 @@ fn not_kept() -> EngineError {
 }
 
 impl Book {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, folder: Path, io: Handle) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn ObjectStore>,
+        folder: Path,
+        io: Handle,
+        beside: Arc<dyn Beside>,
+    ) -> Self {
         Self {
             store,
             folder,
             io,
+            beside,
             pages: Mutex::default(),
             flushing: tokio::sync::Mutex::default(),
             urgent: Notify::new(),
@@ -125,14 +136,21 @@ impl Book {
     }
 
     /// Opens a record, unless records can't be stored.
-    pub(super) fn open(&self, record: Record) -> Result<Arc<AtomicU64>> {
+    pub(super) async fn open(&self, record: Record) -> Result<Arc<AtomicU64>> {
+        let open = record.kept_outside()?;
+        let suppressed = self.enter(record)?;
+        self.beside.opened(open).await;
+        Ok(suppressed)
+    }
+
+    fn enter(&self, record: Record) -> Result<Arc<AtomicU64>> {
         let mut pages = self.pages();
         let failing = pages.failing_since.is_some_and(|since| since.elapsed() > REFUSED_AFTER);
         if failing || pages.closed.len() >= MAX_BACKLOG {
             return Err(not_kept());
         }
         let suppressed = Arc::new(AtomicU64::new(0));
-        let page = Page { record, suppressed: Arc::clone(&suppressed) };
+        let page = Page { record, stage: Stage::Planning, suppressed: Arc::clone(&suppressed) };
         pages.open.insert(page.record.key, page);
         Ok(suppressed)
     }
@@ -147,6 +165,45 @@ impl Book {
         let mut pages = self.pages();
         pages.open.remove(&key);
         pages.wanted.remove(&key);
+        drop(pages);
+        self.beside.ended(vec![key]);
+    }
+
+    pub(super) fn stage(&self, key: QueryId, stage: Stage) {
+        if let Some(page) = self.pages().open.get_mut(&key) {
+            page.stage = stage;
+        }
+    }
+
+    /// Takes over the records of a process that died; those that it had not ended end now.
+    pub(super) fn bury(&self, records: &[OpenRecord], cause: &str) {
+        let mut pages = self.pages();
+        for open in records {
+            match serde_json::from_str::<Record>(&open.json) {
+                Ok(mut record) => {
+                    if !record.is_closed() {
+                        record.end(Outcome::Died(cause.to_owned()));
+                    }
+                    pages.closed.insert(record.key, record);
+                }
+                Err(error) => tracing::error!(key = %open.key, %error, "an open record can't be read"),
+            }
+        }
+        drop(pages);
+        self.closed.notify_one();
+    }
+
+    /// Lists what is open here and in the other processes of the server.
+    pub(super) async fn running(&self) -> Vec<RunningQuery> {
+        let mut queries = self.running_here();
+        queries.extend(self.beside.running().await);
+        queries
+    }
+
+    /// Lists what is open here.
+    pub(super) fn running_here(&self) -> Vec<RunningQuery> {
+        let process = self.beside.process();
+        self.pages().open.values().map(|page| page.record.running(page.stage, process)).collect()
     }
 
     pub(super) fn close(&self, key: QueryId, change: impl FnOnce(&mut Record)) {
@@ -155,10 +212,26 @@ impl Book {
             let mut record = page.now();
             change(&mut record);
             pages.wanted.remove(&key);
+            match record.kept_outside() {
+                Ok(record) => self.beside.closed(record),
+                Err(error) => tracing::error!(%key, %error, "the end of a query is kept in its process only"),
+            }
+            pages.tally.count(&record);
             pages.closed.insert(key, record);
         }
         drop(pages);
         self.closed.notify_one();
+    }
+
+    /// Tells how many queries ended how.
+    pub(super) fn tally(&self) -> Tally {
+        self.pages().tally.clone()
+    }
+
+    /// Tells how many ends are not stored yet, and whether the store takes none.
+    pub(super) fn health(&self) -> (u64, bool) {
+        let pages = self.pages();
+        (pages.closed.len() as u64, pages.failing_since.is_some())
     }
 
     /// Has a record stored now.
@@ -224,7 +297,8 @@ impl Book {
         let outcome = tokio::time::timeout(WRITE_WITHIN, write).await;
         match outcome.unwrap_or_else(|late| Err(EngineError::Store { source: Box::new(late) })) {
             Ok(_) => {
-                self.pages().stored(batch);
+                let ended = self.pages().stored(batch);
+                self.beside.ended(ended);
                 self.written.fetch_add(1, Ordering::Relaxed);
                 self.wrote.notify_one();
                 Ok(())
@@ -245,16 +319,19 @@ impl Pages {
         Batch { records, wanted, waiting: std::mem::take(&mut self.waiting) }
     }
 
-    /// Only now that they are durable do closed records leave memory: a reader never misses one.
-    fn stored(&mut self, batch: Batch) {
+    /// Only now that they are durable do closed records leave memory: a reader never misses one. Returns which they were.
+    fn stored(&mut self, batch: Batch) -> Vec<QueryId> {
         self.failing_since = None;
-        for record in batch.records.iter().filter(|record| record.is_closed()) {
-            self.closed.remove(&record.key);
+        let closed = batch.records.iter().filter(|record| record.is_closed());
+        let ended: Vec<QueryId> = closed.map(|record| record.key).collect();
+        for key in &ended {
+            self.closed.remove(key);
         }
         for waiting in batch.waiting {
             // Whoever gave up hears nothing.
             let _ = waiting.send(());
         }
+        ended
     }
 
     fn put_back(&mut self, batch: Batch) {

@@ -2,6 +2,7 @@
 
 use super::book::{Book, Receipt};
 use super::record::{Outcome, Reads};
+use crate::beside::Stage;
 use crate::error::EngineError;
 use crate::request::QueryId;
 use std::sync::Arc;
@@ -24,6 +25,11 @@ impl AuditEntry {
     /// Notes what the query reads.
     pub(crate) fn reads(&self, reads: Reads) {
         self.book.edit(self.key, |record| record.reads = reads);
+    }
+
+    /// Notes how far the query is.
+    pub(crate) fn stage(&self, stage: Stage) {
+        self.book.stage(self.key, stage);
     }
 
     /// Returns the counter of suppressed cells, for the operator that suppresses them.

@@ -10,6 +10,7 @@
 //! | `book` | records in memory, and when they are written |
 //! | `journal` | small objects of JSON lines |
 //! | `table`, `merge`, `roll` | the Delta table that the journal is rolled into |
+//! | `tally` | counts of the queries that ended |
 //! | `read`, `columns` | all of them as rows, each record once: `basin.queries` |
 //!
 //! Who may see which record is not decided here but in `policy`.
@@ -23,6 +24,7 @@ mod read;
 mod record;
 mod roll;
 mod table;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +34,9 @@ pub(crate) use entry::AuditEntry;
 pub(crate) use read::{DaysWanted, read_all};
 pub(crate) use record::{Outcome, Reads, Record};
 pub use roll::Rolled;
+pub use tally::{DURATION_BOUNDS_SECONDS, Tally};
 
+use crate::beside::{Beside, OpenRecord, RunningQuery};
 use crate::error::{EngineError, Result};
 use book::Book;
 use object_store::ObjectStore;
@@ -62,8 +66,13 @@ pub(crate) struct AuditLog {
 
 impl AuditLog {
     /// Starts an audit that writes below `folder`, on the I/O runtime. No query takes longer than `longest`.
-    pub(crate) fn start(store: Arc<dyn ObjectStore>, folder: Path, io: &Handle, longest: Duration) -> Self {
-        let book = Arc::new(Book::new(store, folder, io.clone()));
+    pub(crate) fn start(
+        (store, folder): (Arc<dyn ObjectStore>, Path),
+        io: &Handle,
+        longest: Duration,
+        beside: Arc<dyn Beside>,
+    ) -> Self {
+        let book = Arc::new(Book::new(store, folder, io.clone(), beside));
         let writer = Arc::clone(&book);
         let writer = io.spawn(async move { writer.write().await });
         let roller = io.spawn(roll_now_and_then(Arc::clone(&book)));
@@ -76,11 +85,27 @@ impl AuditLog {
     }
 
     /// Opens the record of a query.
-    pub(crate) fn open(&self, mut record: Record) -> Result<AuditEntry> {
+    pub(crate) async fn open(&self, mut record: Record) -> Result<AuditEntry> {
         record.ends_by = record.started_at + self.longest;
         let key = record.key;
-        let suppressed = self.book.open(record)?;
+        let suppressed = self.book.open(record).await?;
         Ok(AuditEntry::new(key, Arc::clone(&self.book), suppressed))
+    }
+
+    /// Lists the queries that are open, of all processes of the server.
+    pub(crate) async fn running(&self) -> Vec<RunningQuery> {
+        self.book.running().await
+    }
+
+    /// Lists those of this process.
+    pub(crate) fn running_here(&self) -> Vec<RunningQuery> {
+        self.book.running_here()
+    }
+
+    /// Ends the open records of a process that died, and stores them.
+    pub(crate) async fn bury(&self, records: &[OpenRecord], cause: &str) -> Result<()> {
+        self.book.bury(records, cause);
+        self.book.flush().await
     }
 
     /// Stores all closed records.
@@ -92,6 +117,21 @@ impl AuditLog {
     pub(crate) async fn roll(&self) -> Result<Rolled> {
         self.flush().await?;
         roll::roll(&self.book.store, &self.book.folder).await
+    }
+
+    /// Tells how many queries ended how.
+    pub(crate) fn tally(&self) -> Tally {
+        self.book.tally()
+    }
+
+    /// Tells how many ends are not stored yet, and whether the store takes none.
+    pub(crate) fn health(&self) -> (u64, bool) {
+        self.book.health()
+    }
+
+    /// Returns who stands beside the engine.
+    pub(crate) fn beside(&self) -> &dyn Beside {
+        self.book.beside.as_ref()
     }
 
     fn recent(&self) -> Vec<Record> {

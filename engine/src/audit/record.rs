@@ -1,10 +1,15 @@
 //! Record: what is remembered of one query, and the words for how it ended. It is stored nowhere here.
 
-use crate::error::EngineError;
+use super::fault;
+use crate::beside::{OpenRecord, RunningQuery, Stage};
+use crate::error::{EngineError, Result};
 use crate::request::{Query, QueryId, QueryRequest};
 use basin_catalog::{Digest, ErrorClass, SnapshotId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+/// What is kept of a statement outside of its process.
+const KEPT_SQL_BYTES: usize = 16 * 1024;
 
 /// How a query ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +21,8 @@ pub(crate) enum Outcome {
     Refused(String),
     Cancelled,
     Timeout(String),
+    /// Its process died, for this reason.
+    Died(String),
 }
 
 impl Outcome {
@@ -48,6 +55,7 @@ impl Outcome {
             Self::Refused(_) => Ended::Refused,
             Self::Cancelled => Ended::Cancelled,
             Self::Timeout(_) => Ended::Timeout,
+            Self::Died(_) => Ended::Died,
         }
     }
 
@@ -57,7 +65,7 @@ impl Outcome {
 
     fn message(self) -> Option<String> {
         match self {
-            Self::Error(text) | Self::Refused(text) | Self::Timeout(text) => Some(text),
+            Self::Error(text) | Self::Refused(text) | Self::Timeout(text) | Self::Died(text) => Some(text),
             Self::Ok | Self::Cancelled => None,
         }
     }
@@ -72,6 +80,8 @@ pub(super) enum Ended {
     Refused,
     Cancelled,
     Timeout,
+    /// Its process died, and another one noticed.
+    Died,
     /// Its process went away before it could say so.
     Unknown,
 }
@@ -84,6 +94,7 @@ impl Ended {
             Self::Refused => "refused",
             Self::Cancelled => "cancelled",
             Self::Timeout => "timeout",
+            Self::Died => "died",
             Self::Unknown => "unknown",
         }
     }
@@ -154,6 +165,37 @@ impl Record {
         }
     }
 
+    /// The record for whoever keeps it safe outside of this process: of a long statement the beginning, since many are kept.
+    pub(super) fn kept_outside(&self) -> Result<OpenRecord> {
+        let mut record = self.clone();
+        if record.sql.len() > KEPT_SQL_BYTES {
+            let mut end = KEPT_SQL_BYTES;
+            while !record.sql.is_char_boundary(end) {
+                end -= 1;
+            }
+            record.sql.truncate(end);
+            record.sql.push_str(" -- cut");
+        }
+        Ok(OpenRecord { key: self.key, json: serde_json::to_string(&record).map_err(fault)? })
+    }
+
+    /// The query as others see it while it runs.
+    pub(super) fn running(&self, stage: Stage, process: &str) -> RunningQuery {
+        RunningQuery {
+            query_id: self.query_id,
+            user: self.user.clone(),
+            agency: self.agency.clone(),
+            purpose: self.purpose.clone(),
+            sql: self.sql.clone(),
+            datasets: self.reads.datasets.clone(),
+            stage,
+            rows: self.rows,
+            bytes: self.bytes,
+            started_at: self.started_at,
+            process: process.to_owned(),
+        }
+    }
+
     pub(super) fn end(&mut self, outcome: Outcome) {
         self.outcome = Some(outcome.ended());
         self.message = outcome.message();
@@ -164,7 +206,9 @@ impl Record {
     pub(super) fn is_closed(&self) -> bool {
         match self.outcome {
             None | Some(Ended::Unknown) => false,
-            Some(Ended::Ok | Ended::Error | Ended::Refused | Ended::Cancelled | Ended::Timeout) => true,
+            Some(
+                Ended::Ok | Ended::Error | Ended::Refused | Ended::Cancelled | Ended::Timeout | Ended::Died,
+            ) => true,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::columns::texts;
 use super::record::Ended;
 use super::{AuditLog, DaysWanted, Outcome, Record, journal, read_all, roll};
+use crate::beside::Alone;
 use crate::request::{Query, QueryId, QueryOptions, QueryRequest};
 use async_trait::async_trait;
 use basin_catalog::{AsOf, Principal};
@@ -133,7 +134,7 @@ fn ended(record: &Record) -> Record {
 }
 
 fn audit(store: Arc<dyn ObjectStore>) -> AuditLog {
-    AuditLog::start(store, Path::from(FOLDER), &Handle::current(), Time::from_secs(600))
+    AuditLog::start((store, Path::from(FOLDER)), &Handle::current(), Time::from_secs(600), Arc::new(Alone))
 }
 
 /// Reads all records: the text and the outcome of each. Fails when one is there twice.
@@ -269,7 +270,7 @@ async fn readers_count_once_while_several_write_and_roll() {
         tasks.spawn(async move {
             for number in 0..QUERIES {
                 let sql = format!("{writer} {number}");
-                let mut entry = log.open(record(&sql, Utc::now())).unwrap();
+                let mut entry = log.open(record(&sql, Utc::now())).await.unwrap();
                 entry.keep().await.unwrap();
                 stored.lock().unwrap().insert(sql);
                 entry.close(Outcome::Ok);
@@ -305,7 +306,10 @@ async fn readers_count_once_while_several_write_and_roll() {
 async fn concurrent_records_share_an_object() {
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let log = audit(Arc::clone(&store));
-    let entries: Vec<_> = (0..50).map(|n| log.open(record(&n.to_string(), Utc::now())).unwrap()).collect();
+    let mut entries = Vec::new();
+    for n in 0..50 {
+        entries.push(log.open(record(&n.to_string(), Utc::now())).await.unwrap());
+    }
     futures::future::try_join_all(entries.iter().map(super::AuditEntry::keep)).await.unwrap();
     let objects = journal::list(&store, &Path::from(FOLDER)).await.unwrap().len();
     assert!((1..=5).contains(&objects), "{objects} objects");
@@ -314,7 +318,7 @@ async fn concurrent_records_share_an_object() {
 #[tokio::test(flavor = "multi_thread")]
 async fn suppressed_cells_are_counted_by_whoever_suppresses_them() {
     let log = audit(Arc::new(InMemory::new()));
-    let mut entry = log.open(record("counted", Utc::now())).unwrap();
+    let mut entry = log.open(record("counted", Utc::now())).await.unwrap();
     entry.suppressed().fetch_add(7, Ordering::Relaxed);
     entry.close(Outcome::Ok);
     let [record] = log.recent().try_into().unwrap();

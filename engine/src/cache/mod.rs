@@ -26,6 +26,7 @@ use flight::Flights;
 use key::{Key, Never};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -77,15 +78,20 @@ struct Counts {
 }
 
 /// How a cache does, for its administrator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct CacheFigures {
-    pub(crate) entries: u64,
-    pub(crate) bytes: u64,
-    pub(crate) capacity_bytes: u64,
-    pub(crate) hits: u64,
-    pub(crate) misses: u64,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheFigures {
+    /// What it holds.
+    pub entries: u64,
+    /// Memory that this takes.
+    pub bytes: u64,
+    /// Memory that it may take.
+    pub capacity_bytes: u64,
+    /// How often it had what was asked for.
+    pub hits: u64,
+    /// How often not.
+    pub misses: u64,
     /// Of the hits, those that waited for a run of another query.
-    pub(crate) shared: u64,
+    pub shared: u64,
 }
 
 impl ResultCache {

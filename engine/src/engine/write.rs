@@ -24,7 +24,7 @@ impl Engine {
         if !self.is_change(request) {
             return Ok(None);
         }
-        let audit = self.shared.audit.open(Record::of(request))?;
+        let audit = self.shared.audit.open(Record::of(request)).await?;
         let write = async {
             let work = self.work(request.clone()).await?;
             self.shared.planners.run(plan::of_statement(work, request.principal.clone())).await
@@ -42,7 +42,7 @@ impl Engine {
         schema: Option<&str>,
         table: &str,
     ) -> Result<OpenWrite> {
-        let audit = self.shared.audit.open(Record::of(request))?;
+        let audit = self.shared.audit.open(Record::of(request)).await?;
         let target = if policy::has_sandbox(&request.principal) {
             policy::target(&request.principal, schema, table)
         } else {

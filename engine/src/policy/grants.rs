@@ -82,9 +82,15 @@ impl Grants {
     /// administrator or auditor all.
     pub(crate) fn sees_query_of(&self, user: &str, began: DateTime<Utc>) -> bool {
         let auditor = self.principal.roles().iter().any(|role| role.as_str() == "auditor");
-        if self.admin || auditor {
-            return true;
-        }
+        self.admin || auditor || self.is_own_query(user, began)
+    }
+
+    /// Tells whether the principal may end a query that `user` began then: its own, and as administrator any.
+    pub(crate) fn ends_query_of(&self, user: &str, began: DateTime<Utc>) -> bool {
+        self.admin || self.is_own_query(user, began)
+    }
+
+    fn is_own_query(&self, user: &str, began: DateTime<Utc>) -> bool {
         // Not those of an earlier user of the same name.
         let account = self.policy.users().get(self.principal.user());
         self.principal.user().as_str() == user && account.is_none_or(|account| account.created_at <= began)

@@ -38,6 +38,7 @@ pub(crate) fn quiet(error: EngineError) -> EngineError {
         | EngineError::TooLarge(_)
         | EngineError::InvalidParameter(_)
         | EngineError::NotFound { .. }
+        | EngineError::NoSuchQuery(_)
         | EngineError::PermissionDenied(_)
         | EngineError::Withdrawn(_)
         | EngineError::GroupsOnly { .. }

@@ -2,6 +2,7 @@
 //! caches, Basin's own store and no other) and one template of a session, copied for each query.
 //! It decides nothing about data or policy.
 
+mod bounded;
 mod budget;
 mod store;
 
@@ -78,7 +79,10 @@ pub(crate) fn runtime_env(config: &EngineConfig, store: Arc<dyn ObjectStore>) ->
 }
 
 /// Makes the session that each query copies.
-pub(crate) fn template(config: &EngineConfig, env: Arc<RuntimeEnv>) -> SessionState {
+///
+/// # Errors
+/// Internal when a function of DataFusion is not there.
+pub(crate) fn template(config: &EngineConfig, env: Arc<RuntimeEnv>) -> Result<SessionState> {
     let mut session = SessionConfig::new()
         .with_create_default_catalog_and_schema(false)
         .with_default_catalog_and_schema(CATALOG, "unqualified")
@@ -99,7 +103,7 @@ pub(crate) fn template(config: &EngineConfig, env: Arc<RuntimeEnv>) -> SessionSt
     // Whole numbers as keys are found by their place, not by their hash, while that takes little memory for each.
     options.execution.perfect_hash_join_small_build_threshold = DIRECT_KEYS;
     options.execution.perfect_hash_join_min_key_density = DIRECT_KEY_DENSITY;
-    SessionStateBuilder::new()
+    let mut state = SessionStateBuilder::new()
         .with_config(session)
         .with_runtime_env(env)
         .with_default_features()
@@ -107,7 +111,9 @@ pub(crate) fn template(config: &EngineConfig, env: Arc<RuntimeEnv>) -> SessionSt
         // The default formats and factories read and write files that a statement names.
         .with_file_formats(vec![])
         .with_table_factories(std::collections::HashMap::new())
-        .build()
+        .build();
+    bounded::bound(&mut state, config.max_built_bytes)?;
+    Ok(state)
 }
 
 /// Lets a query that reads so little run on one thread.

@@ -4,11 +4,12 @@
 use super::build::Columns;
 use crate::cache::CacheFigures;
 use crate::error::Result;
+use crate::figures;
 use crate::plan::LocalCatalog;
 use datafusion::arrow::array::RecordBatch;
 
 /// A cache by its name.
-type Named = (&'static str, CacheFigures);
+type Named = (String, CacheFigures);
 
 /// The columns without rows.
 pub(super) fn none() -> Result<RecordBatch> {
@@ -19,15 +20,12 @@ pub(super) fn rows(local: &LocalCatalog) -> Result<RecordBatch> {
     if !local.grants.is_admin() {
         return none();
     }
-    let results = ("results", local.results.figures());
-    let plans = local.plans.upgrade().map(|plans| ("plans", plans.figures()));
-    let hot = local.cache.hot().map(|columns| ("hot columns", columns.figures()));
-    table(&[Some(results), plans, hot].into_iter().flatten().collect::<Vec<_>>())
+    table(&figures::caches(&local.results, local.plans.upgrade().as_deref(), local.cache.hot()))
 }
 
 fn table(caches: &[Named]) -> Result<RecordBatch> {
     Columns::of(caches)
-        .text("cache_name", |row| row.0.to_owned())
+        .text("cache_name", |row| row.0.clone())
         .number("entries", |row| row.1.entries)
         .number("bytes", |row| row.1.bytes)
         .number("capacity_bytes", |row| row.1.capacity_bytes)

@@ -11,6 +11,7 @@ mod demands;
 mod items;
 mod queries;
 mod rejects;
+mod running;
 mod table;
 mod versions;
 

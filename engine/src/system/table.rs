@@ -26,6 +26,7 @@ pub(crate) enum SystemTableKind {
     Versions,
     Deliveries,
     Queries,
+    Running,
     Demands,
     Caches,
     TableConstraints,
@@ -34,12 +35,13 @@ pub(crate) enum SystemTableKind {
 }
 
 impl SystemTableKind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Datasets,
         Self::Items,
         Self::Versions,
         Self::Deliveries,
         Self::Queries,
+        Self::Running,
         Self::Demands,
         Self::Caches,
         Self::TableConstraints,
@@ -59,6 +61,7 @@ impl SystemTableKind {
             | Self::Versions
             | Self::Deliveries
             | Self::Queries
+            | Self::Running
             | Self::Demands
             | Self::Caches => SCHEMA,
             Self::TableConstraints | Self::KeyColumnUsage | Self::ReferentialConstraints => {
@@ -75,6 +78,7 @@ impl SystemTableKind {
             Self::Versions => "versions",
             Self::Deliveries => "deliveries",
             Self::Queries => "queries",
+            Self::Running => "running",
             Self::Demands => "demands",
             Self::Caches => "caches",
             Self::TableConstraints => "table_constraints",
@@ -111,6 +115,7 @@ impl SystemTable {
         let schema = match kind {
             SystemTableKind::Queries => audit::schema(),
             SystemTableKind::Caches => super::caches::none()?.schema(),
+            SystemTableKind::Running => super::running::none()?.schema(),
             other => snapshot_rows(other, &local.grants, false)?.schema(),
         };
         Ok(Self { kind, schema, local: local.clone() })
@@ -127,6 +132,9 @@ impl SystemTable {
                 super::queries::rows(&self.local.audit, &self.local.grants, DaysWanted::of(filters)).await
             }
             SystemTableKind::Caches => Ok(vec![super::caches::rows(&self.local)?]),
+            SystemTableKind::Running => {
+                Ok(vec![super::running::rows(&self.local.audit, &self.local.grants).await?])
+            }
             other => Ok(vec![snapshot_rows(other, &self.local.grants, true)?]),
         }
     }
@@ -145,6 +153,7 @@ fn snapshot_rows(kind: SystemTableKind, grants: &Grants, filled: bool) -> Result
         SystemTableKind::Demands => super::demands::rows(grants, filled),
         SystemTableKind::Queries => Ok(RecordBatch::new_empty(audit::schema())),
         SystemTableKind::Caches => super::caches::none(),
+        SystemTableKind::Running => super::running::none(),
         SystemTableKind::TableConstraints => super::constraints::tables(&keys()),
         SystemTableKind::KeyColumnUsage => super::constraints::columns(&keys()),
         SystemTableKind::ReferentialConstraints => super::constraints::references(&keys()),
@@ -173,6 +182,7 @@ impl TableProvider for SystemTable {
             | SystemTableKind::Versions
             | SystemTableKind::Deliveries
             | SystemTableKind::Demands
+            | SystemTableKind::Running
             | SystemTableKind::Caches
             | SystemTableKind::TableConstraints
             | SystemTableKind::KeyColumnUsage

@@ -111,8 +111,11 @@ impl CommandError {
 
     /// Writes the error, its causes and the hint on stderr.
     pub(crate) fn report(&self) {
-        if matches!(self, Self::ReaderGone) {
-            return;
+        match self {
+            Self::ReaderGone => return,
+            // The worker has said it.
+            Self::Server(error) if matches!(**error, ServerError::WorkerEnded { code: Some(_) }) => return,
+            _ => {}
         }
         // Nobody is left to tell when stderr is gone too.
         let _ = std::io::stderr().lock().write_all(self.text().as_bytes());

@@ -2,6 +2,7 @@
 //! the command line's contract and are given nowhere else.
 
 use basin_catalog::ErrorClass;
+use basin_flight_server::ServerError;
 use tonic::Code;
 
 use super::error::CommandError;
@@ -26,7 +27,10 @@ pub(crate) fn code(error: &CommandError) -> u8 {
             of_class(error.class())
         }
         CommandError::Engine(error) => of_class(error.class()),
-        CommandError::Server(error) => of_class(error.class()),
+        CommandError::Server(error) => match error.as_ref() {
+            ServerError::WorkerEnded { code: Some(code) } => u8::try_from(*code).unwrap_or(INTERNAL),
+            error => of_class(error.class()),
+        },
         CommandError::Answer(status) => of_class(class_of(status.code())),
         CommandError::Refused { class, .. } => of_class(*class),
         CommandError::Connection { .. } => UNAVAILABLE,

@@ -21,6 +21,7 @@ mod password;
 mod policy;
 mod pool;
 mod pooling_bar;
+mod query;
 mod rollup;
 mod serve;
 mod session;
@@ -98,6 +99,9 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Run SQL: one statement, a script from stdin, or interactively
     Sql(sql::SqlArgs),
+    /// List what runs at a server, and end it
+    #[command(subcommand)]
+    Query(query::QueryCommand),
     /// Look at the store itself
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -123,13 +127,17 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
 }
 
 fn run_to_end(cli: Cli) -> Result<()> {
-    logging::start(cli.log, matches!(cli.command, Command::Serve(_)));
     basin_flight_server::install_crypto();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|source| CommandError::io("the runtime's threads can't be started", source))?;
+    let traces = {
+        let _in_runtime = runtime.enter();
+        logging::start(cli.log, matches!(cli.command, Command::Serve(_)))
+    };
     let result = runtime.block_on(dispatch(cli));
+    drop(traces);
     runtime.shutdown_timeout(LAST_GRACE);
     result
 }
@@ -151,6 +159,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Advise(args) => signals::interruptible(advise::run(&session, args)).await,
         Command::Serve(args) => serve::run(&session, args).await,
         Command::Sql(args) => sql::run(&session, args).await,
+        Command::Query(command) => signals::interruptible(query::run(&session, command)).await,
         Command::Store(command) => signals::interruptible(store::run(&session, command)).await,
         Command::Bench(command) => signals::interruptible(bench::run(&session, command)).await,
         Command::Demo(args) => demo::run(&session, args).await,

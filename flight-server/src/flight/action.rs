@@ -12,6 +12,7 @@ use prost::Message;
 use super::call::Call;
 use super::command::{self, Readable, refuse_transaction};
 use super::demand;
+use super::kill;
 use super::service::FlightSql;
 use super::session::{self, Acted};
 use crate::error::{Result, ServerError};
@@ -32,6 +33,7 @@ pub(super) fn types() -> Vec<ActionType> {
         ("GetSessionOptions", "tells the options that are in force"),
         ("CloseSession", "ends the session; the server keeps nothing of it"),
         (demand::DEMAND, demand::DESCRIPTION),
+        (kill::KILL, kill::DESCRIPTION),
     ]
     .into_iter()
     .map(|(name, description)| ActionType { r#type: name.to_owned(), description: description.to_owned() })
@@ -47,7 +49,7 @@ impl FlightSql {
         match action.r#type.as_str() {
             "CancelFlightInfo" => {
                 let request = CancelFlightInfoRequest::decode(action.body).map_err(unreadable)?;
-                let status = self.cancel(call, request.info.as_ref())?;
+                let status = self.cancel(call, request.info.as_ref()).await?;
                 let result = CancelFlightInfoResult { status: status.into() };
                 Ok(vec![result.encode_to_vec().into()].into())
             }
@@ -59,6 +61,7 @@ impl FlightSql {
             "GetSessionOptions" => Ok(session::get(call)),
             "CloseSession" => Ok(session::close()),
             demand::DEMAND => Ok(self.demand(call, &action.body).await?.into()),
+            kill::KILL => Ok(self.kill(call, &action.body).await?.into()),
             _ => Ok(self.act_on_command(call, command::decode(&action.body)?).await?.into()),
         }
     }
@@ -82,7 +85,7 @@ impl FlightSql {
             Command::ActionCancelQueryRequest(ActionCancelQueryRequest { info }) => {
                 let info = FlightInfo::decode(info).map_err(unreadable)?;
                 // Both enumerations have the same numbers.
-                let result = self.cancel(call, Some(&info))?.into();
+                let result = self.cancel(call, Some(&info)).await?.into();
                 let result = ActionCancelQueryResult { result };
                 Ok(vec![Any::encode_to_vec(&result.as_any()).into()])
             }
@@ -92,11 +95,11 @@ impl FlightSql {
 
     /// Cancels what runs under the ticket of an info, or under the descriptor of its next poll. Without one of
     /// them nobody can.
-    fn cancel(&self, call: &Call, info: Option<&FlightInfo>) -> Result<CancelStatus> {
+    async fn cancel(&self, call: &Call, info: Option<&FlightInfo>) -> Result<CancelStatus> {
         if let Some(next) = info.and_then(|info| info.flight_descriptor.as_ref())
             && let Some(id) = self.polled_query(call, next)?
         {
-            return Ok(self.cancel_query(id));
+            return Ok(self.cancel_query(id).await);
         }
         let ticket = info
             .and_then(|info| info.endpoint.first())
@@ -105,7 +108,7 @@ impl FlightSql {
         match command::readable(command::decode(&ticket.ticket)?)? {
             Readable::Ticket(sealed) => {
                 let content = self.open_ticket(call, &sealed)?;
-                Ok(self.cancel_query(content.query_id()))
+                Ok(self.cancel_query(content.query_id()).await)
             }
             Readable::Statement(_) | Readable::Prepared(_) | Readable::Metadata(_) => {
                 Ok(CancelStatus::NotCancellable)
@@ -127,8 +130,8 @@ impl FlightSql {
         }
     }
 
-    fn cancel_query(&self, id: QueryId) -> CancelStatus {
-        if self.running.cancel(id) { CancelStatus::Cancelled } else { CancelStatus::NotCancellable }
+    async fn cancel_query(&self, id: QueryId) -> CancelStatus {
+        if self.end(id).await { CancelStatus::Cancelled } else { CancelStatus::NotCancellable }
     }
 }
 

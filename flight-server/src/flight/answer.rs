@@ -6,6 +6,7 @@ use tonic::{Code, Response, Status};
 
 use super::command;
 use crate::error::{Result, ServerError};
+use crate::metrics::Calls;
 use crate::status::{QUERY_ID_HEADER, to_status};
 
 /// The longest name of a client that the log takes.
@@ -22,13 +23,14 @@ pub(super) struct Asked {
     /// The Flight SQL command or action; empty where there is none.
     command: String,
     user_agent: String,
+    calls: Calls,
 }
 
 impl Asked {
-    pub(super) fn new(method: &'static str, metadata: &MetadataMap) -> Self {
+    pub(super) fn new(calls: &Calls, method: &'static str, metadata: &MetadataMap) -> Self {
         let agent = metadata.get("user-agent").and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         let user_agent = agent.chars().take(MAX_USER_AGENT_CHARS).collect();
-        Self { id: QueryId::new(), method, command: String::new(), user_agent }
+        Self { id: QueryId::new(), method, command: String::new(), user_agent, calls: calls.clone() }
     }
 
     /// Notes the command in the bytes of a descriptor or ticket.
@@ -75,7 +77,8 @@ impl Asked {
     }
 
     fn log(&self, code: Code) {
-        let Self { id, method, command, user_agent } = self;
+        let Self { id, method, command, user_agent, calls } = self;
+        calls.count(method, code);
         tracing::info!(query_id = %id, method, command, ?code, user_agent, "answered");
     }
 }

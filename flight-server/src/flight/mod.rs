@@ -14,6 +14,7 @@ mod handshake;
 mod info;
 mod ingest;
 mod keys;
+mod kill;
 mod metadata;
 mod option_value;
 mod options;

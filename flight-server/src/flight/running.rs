@@ -1,7 +1,7 @@
 //! What is running: for CancelFlightInfo, and for stopping without tearing results apart.
 //!
-//! It is the only state between calls, and only a convenience: a query of another process is not
-//! known here, and says so.
+//! It is the only state between calls, and only a convenience: queries of the server's other processes are reached by
+//! `kill`.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,7 +66,7 @@ impl Running {
     }
 
     /// Cancels a query; `false` when none of that id runs in this process.
-    pub(super) fn cancel(&self, query_id: QueryId) -> bool {
+    pub(crate) fn cancel(&self, query_id: QueryId) -> bool {
         match lock(&self.queries).get(&query_id) {
             Some((token, _)) => {
                 token.cancel();

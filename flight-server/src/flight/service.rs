@@ -25,6 +25,7 @@ use super::{action, put, sql_info, xdbc};
 use crate::authn::{Authenticator, Peer};
 use crate::config::ServerConfig;
 use crate::error::{Result, ServerError};
+use crate::metrics::Calls;
 use crate::seal::Sealer;
 use crate::status::to_status;
 
@@ -47,6 +48,7 @@ pub(crate) struct FlightSql {
     pub(super) sealer: Sealer,
     pub(super) lifetimes: Lifetimes,
     pub(super) running: Running,
+    calls: Calls,
     pub(super) polls: Polls,
     pub(super) sql_info: SqlInfoData,
     pub(super) sql_info_schema: SchemaRef,
@@ -60,11 +62,16 @@ impl std::fmt::Debug for FlightSql {
 }
 
 impl FlightSql {
-    /// Makes the service; `running` is shared with whoever stops the server.
+    /// Makes the service; `running` is shared with whoever stops the server, `calls` with whoever watches it.
     ///
     /// # Errors
     /// The catalog's, when the store's key can't be read; those of [`Authenticator::new`].
-    pub(crate) async fn new(engine: Engine, config: &ServerConfig, running: Running) -> Result<Self> {
+    pub(crate) async fn new(
+        engine: Engine,
+        config: &ServerConfig,
+        running: Running,
+        calls: Calls,
+    ) -> Result<Self> {
         let sealer = Sealer::of(engine.catalog()).await?;
         let authenticator = Authenticator::new(engine.catalog().clone(), sealer.clone(), config).await?;
         let sql_info = sql_info::build()?;
@@ -79,6 +86,7 @@ impl FlightSql {
                 session: config.token_lifetime,
             },
             running,
+            calls,
             polls: Polls::new(config.poll_lifetime),
             sql_info_schema: sql_info::specified(&none)?.schema(),
             sql_info,
@@ -89,6 +97,7 @@ impl FlightSql {
     /// Lets a call in and finds out who asks.
     async fn open(&self, id: QueryId, metadata: &MetadataMap, peer: &Peer) -> Result<Opened> {
         let arrived = Instant::now();
+        peer.fits()?;
         let run = self.running.enter(id)?;
         let identity =
             self.authenticator.identify(metadata, peer).instrument(tracing::debug_span!("authn")).await?;
@@ -134,10 +143,11 @@ impl FlightService for FlightSql {
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Answer<Self::HandshakeStream> {
-        let asked = Asked::new("Handshake", request.metadata());
+        let asked = Asked::new(&self.calls, "Handshake", request.metadata());
         let peer = Peer::of(&request);
         let (metadata, _, messages) = request.into_parts();
         let shaken = async {
+            peer.fits()?;
             let _run = self.running.enter(asked.id)?;
             self.shake_hands(&metadata, &peer, messages).await
         };
@@ -146,33 +156,36 @@ impl FlightService for FlightSql {
     }
 
     async fn list_flights(&self, request: Request<Criteria>) -> Answer<Self::ListFlightsStream> {
-        let (asked, _opened, _) = opened!(self, Asked::new("ListFlights", request.metadata()), request);
+        let (asked, _opened, _) =
+            opened!(self, Asked::new(&self.calls, "ListFlights", request.metadata()), request);
         asked.refuse(&ServerError::Unsupported(LIST_FLIGHTS))
     }
 
     async fn get_flight_info(&self, request: Request<FlightDescriptor>) -> Answer<FlightInfo> {
-        let asked = Asked::new("GetFlightInfo", request.metadata()).command(&request.get_ref().cmd);
+        let asked =
+            Asked::new(&self.calls, "GetFlightInfo", request.metadata()).command(&request.get_ref().cmd);
         let (asked, opened, descriptor) = opened!(self, asked, request);
         let span = tracing::info_span!("get_flight_info", query_id = %asked.id);
         asked.answer(self.info(&opened, descriptor).instrument(span).await)
     }
 
     async fn poll_flight_info(&self, request: Request<FlightDescriptor>) -> Answer<PollInfo> {
-        let asked = Asked::new("PollFlightInfo", request.metadata()).command(&request.get_ref().cmd);
+        let asked =
+            Asked::new(&self.calls, "PollFlightInfo", request.metadata()).command(&request.get_ref().cmd);
         let (asked, opened, descriptor) = opened!(self, asked, request);
         let span = tracing::info_span!("poll_flight_info", query_id = %asked.id);
         asked.answer(self.poll(&opened, descriptor).instrument(span).await)
     }
 
     async fn get_schema(&self, request: Request<FlightDescriptor>) -> Answer<SchemaResult> {
-        let asked = Asked::new("GetSchema", request.metadata()).command(&request.get_ref().cmd);
+        let asked = Asked::new(&self.calls, "GetSchema", request.metadata()).command(&request.get_ref().cmd);
         let (asked, opened, descriptor) = opened!(self, asked, request);
         let span = tracing::info_span!("get_schema", query_id = %asked.id);
         asked.answer(self.schema(&opened, descriptor).instrument(span).await)
     }
 
     async fn do_get(&self, request: Request<Ticket>) -> Answer<Self::DoGetStream> {
-        let asked = Asked::new("DoGet", request.metadata()).command(&request.get_ref().ticket);
+        let asked = Asked::new(&self.calls, "DoGet", request.metadata()).command(&request.get_ref().ticket);
         let (asked, opened, ticket) = opened!(self, asked, request);
         let span = tracing::info_span!("do_get", query_id = %asked.id);
         let (id, outcome) = self.get(opened, ticket).instrument(span).await;
@@ -183,7 +196,8 @@ impl FlightService for FlightSql {
     }
 
     async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Answer<Self::DoPutStream> {
-        let (asked, opened, mut data) = opened!(self, Asked::new("DoPut", request.metadata()), request);
+        let (asked, opened, mut data) =
+            opened!(self, Asked::new(&self.calls, "DoPut", request.metadata()), request);
         let span = tracing::info_span!("do_put", query_id = %asked.id);
         let (asked, outcome) = match put::descriptor(&mut data).await {
             Ok((first, descriptor)) => {
@@ -196,12 +210,13 @@ impl FlightService for FlightSql {
     }
 
     async fn do_exchange(&self, request: Request<Streaming<FlightData>>) -> Answer<Self::DoExchangeStream> {
-        let (asked, _opened, _) = opened!(self, Asked::new("DoExchange", request.metadata()), request);
+        let (asked, _opened, _) =
+            opened!(self, Asked::new(&self.calls, "DoExchange", request.metadata()), request);
         asked.refuse(&ServerError::Unsupported(EXCHANGE))
     }
 
     async fn do_action(&self, request: Request<Action>) -> Answer<Self::DoActionStream> {
-        let asked = Asked::new("DoAction", request.metadata()).action(&request.get_ref().r#type);
+        let asked = Asked::new(&self.calls, "DoAction", request.metadata()).action(&request.get_ref().r#type);
         let (asked, opened, action) = opened!(self, asked, request);
         let span = tracing::info_span!("do_action", query_id = %asked.id, action = %action.r#type);
         let acted = opened.run.step(self.act(&opened.call, action)).instrument(span).await;
@@ -217,7 +232,8 @@ impl FlightService for FlightSql {
     }
 
     async fn list_actions(&self, request: Request<Empty>) -> Answer<Self::ListActionsStream> {
-        let (asked, _opened, _) = opened!(self, Asked::new("ListActions", request.metadata()), request);
+        let (asked, _opened, _) =
+            opened!(self, Asked::new(&self.calls, "ListActions", request.metadata()), request);
         asked.answer(Ok(stream::iter(action::types().into_iter().map(Ok)).boxed()))
     }
 }

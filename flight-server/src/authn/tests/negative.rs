@@ -188,7 +188,7 @@ async fn ask(world: &World, case: &Case, number: usize) -> Result<Identity> {
     }
     // Each case has its own address: attempts are counted by it.
     let address = IpAddr::V4(Ipv4Addr::from(u32::try_from(number + 1).unwrap()));
-    let peer = Peer { address: Some(address), certificate: case.certificate.clone() };
+    let peer = Peer { address: Some(address), certificate: case.certificate.clone(), ..Peer::default() };
     world.authn.identify(&metadata, &peer).await
 }
 

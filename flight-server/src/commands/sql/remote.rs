@@ -7,9 +7,10 @@ use std::time::Duration;
 use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::sql::client::FlightSqlServiceClient;
-use arrow_flight::{FlightInfo, HandshakeRequest};
+use arrow_flight::{Action, FlightInfo, HandshakeRequest};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use basin_engine::QueryId;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
@@ -77,6 +78,14 @@ impl Remote {
         self.client.set_header(RESULT_CACHE_HEADER, result_cache.to_string());
         self.client.set_header(ROLLUPS_HEADER, rollups.to_string());
         self
+    }
+
+    /// Ends a query.
+    pub(crate) async fn kill(mut self, query: QueryId) -> Result<()> {
+        let body = serde_json::json!({ "query": query }).to_string();
+        let mut answers = self.client.do_action(Action::new("basin.Kill", body)).await?;
+        while answers.message().await?.is_some() {}
+        Ok(())
     }
 
     /// Runs one statement as of a state ("" is the latest).

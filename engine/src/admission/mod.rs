@@ -1,7 +1,9 @@
 //! Admission: `Authorized` -> `Admitted`. Who runs, who waits and who is refused, and the time a query
-//! gets. A query whose result is kept needs no place, nor does one that waits for another's run of the same. Memory is one pool that all running queries share fairly, spilling beyond their part. It does not
-//! look at what a query reads.
+//! gets. A query whose result is kept needs no place, nor does one that waits for another's run of the same; metadata needs
+//! none either. Memory is one pool that all running queries share fairly, spilling beyond their part. It does not look at
+//! what a query reads.
 
+use crate::beside::Stage;
 use crate::cache::{Answer, Found, Keepable, Recording};
 use crate::config::EngineConfig;
 use crate::error::{EngineError, Result};
@@ -9,21 +11,21 @@ use crate::policy::{Authorized, AuthorizedParts};
 use crate::request::QueryId;
 use datafusion::arrow::datatypes::SchemaRef;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tracing::Instrument;
 
-/// The places of an engine.
+mod places;
+
+pub(crate) use places::Permit;
+pub use places::PlaceFigures;
+use places::Places;
+
+/// The places of an engine, and how long they are waited for.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    places: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    max_waiting: usize,
+    places: Arc<Places>,
     timeout: Duration,
 }
-
-/// A place among the running queries; dropping it frees the place.
-pub(crate) type Permit = OwnedSemaphorePermit;
 
 /// A query that may run now, or be answered. Made only here, from an [`Authorized`].
 #[derive(Debug)]
@@ -52,80 +54,36 @@ pub(crate) struct AdmittedParts {
 
 impl Admission {
     pub(crate) fn new(config: &EngineConfig) -> Self {
-        Self {
-            places: Arc::new(Semaphore::new(config.max_running.max(1))),
-            waiting: AtomicUsize::new(0),
-            max_waiting: config.max_waiting,
-            timeout: config.queue_timeout,
-        }
+        let places = Places::new(config.max_running, config.max_running_of_user, config.max_waiting);
+        Self { places, timeout: config.queue_timeout }
     }
 
     /// Returns the number of free places.
     pub(crate) fn free(&self) -> usize {
-        self.places.available_permits()
+        self.places.free()
     }
 
-    fn is_open(&self) -> bool {
-        !self.places.is_closed()
+    /// Returns how many queries run and wait.
+    pub(crate) fn figures(&self) -> PlaceFigures {
+        self.places.figures()
     }
 
     /// Refuses all that wait and come from now on.
     pub(crate) fn close(&self) {
         self.places.close();
     }
-
-    async fn enter(&self) -> Result<Permit> {
-        match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(permit) => return Ok(permit),
-            Err(TryAcquireError::Closed) => return Err(stopping()),
-            Err(TryAcquireError::NoPermits) => {}
-        }
-        let _waiting = Waiting::join(self)?;
-        let place = Arc::clone(&self.places).acquire_owned();
-        match tokio::time::timeout(self.timeout, place).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) => Err(stopping()),
-            Err(_) => Err(EngineError::Busy(format!(
-                "the server is busy: no place became free within {} s",
-                self.timeout.as_secs_f64()
-            ))),
-        }
-    }
-}
-
-fn stopping() -> EngineError {
-    EngineError::Busy("the server is stopping".to_owned())
-}
-
-/// One that waits; leaving the queue, in whatever way, uncounts it.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn join(admission: &'a Admission) -> Result<Self> {
-        let before = admission.waiting.fetch_add(1, Ordering::Relaxed);
-        let waiting = Self(&admission.waiting);
-        if before >= admission.max_waiting {
-            return Err(EngineError::Busy(format!("the server is busy: {before} queries wait")));
-        }
-        Ok(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Authorized {
-    /// Waits for a place, or for the result where it is kept or being made. The query's time runs from when it has a
-    /// place, less what it waited for the run of another.
+    /// Waits for a place, or for the result where it is kept or being made. The query's time runs from here on: it covers the
+    /// waiting, the run, and the reading of its rows.
     ///
     /// # Errors
     /// `Busy` when too many wait, or no place became free in time; `Timeout` when another's run took too long.
     pub async fn admit(self) -> Result<Admitted> {
         let mut parts = self.into_parts();
-        match enter(&parts).await {
+        let span = tracing::debug_span!("admit", query_id = %parts.query_id);
+        match enter(&parts).instrument(span).await {
             Ok((entry, deadline)) => Ok(Admitted { parts, entry, deadline }),
             Err(error) => Err(parts.audit.fail(error).await),
         }
@@ -141,17 +99,21 @@ async fn enter(plan: &AuthorizedParts) -> Result<(Entry, Instant)> {
             .await
             .map_err(|_| EngineError::Timeout { what: "the query", limit })?,
     };
-    let left = limit.saturating_sub(begun.elapsed());
+    let (deadline, user) = (begun + limit, plan.grants.principal().user().as_str());
     let recording = match found {
-        Found::Answer(answer) if shared.admission.is_open() => {
-            return Ok((Entry::Answer(answer), Instant::now() + left));
+        Found::Answer(answer) if shared.admission.places.is_open() => {
+            return Ok((Entry::Answer(answer), deadline));
         }
-        Found::Answer(_) => return Err(stopping()),
+        Found::Answer(_) => return Err(places::stopping()),
         Found::Lead(recording) => Some(recording),
         Found::Run => None,
     };
-    match shared.admission.enter().await {
-        Ok(permit) => Ok((Entry::Place { permit, recording }, Instant::now() + left)),
+    plan.audit.stage(Stage::Waiting);
+    let longest = shared.admission.timeout.min(deadline.saturating_duration_since(Instant::now()));
+    let entered = shared.admission.places.enter(user, longest).await;
+    plan.audit.stage(Stage::Running);
+    match entered {
+        Ok(permit) => Ok((Entry::Place { permit, recording }, deadline)),
         Err(error) => {
             // Those that wait for it try for themselves.
             recording.into_iter().for_each(|recording| recording.alone());
