@@ -68,7 +68,7 @@ fn bombs() -> Vec<(&'static str, String)> {
 }
 
 /// How long each small question took; none may fail.
-async fn probe(client: &mut Client, until: impl Fn(usize) -> bool) -> Result<Vec<Duration>> {
+pub(crate) async fn probe(client: &mut Client, until: impl Fn(usize) -> bool) -> Result<Vec<Duration>> {
     let mut took = Vec::new();
     let mut clock = tokio::time::interval(EVERY);
     while !until(took.len()) {
@@ -82,7 +82,7 @@ async fn probe(client: &mut Client, until: impl Fn(usize) -> bool) -> Result<Vec
     Ok(took)
 }
 
-fn p99(sorted: &[Duration]) -> Duration {
+pub(crate) fn p99(sorted: &[Duration]) -> Duration {
     sorted.get((sorted.len() * 99 / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 

@@ -1,7 +1,7 @@
 //! Runs the binary: one command to its end, or a server until it is dropped.
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -151,6 +151,26 @@ impl Server {
     /// What it printed before it was ready.
     pub(crate) fn printed(&self) -> &[String] {
         &self.printed
+    }
+
+    /// What it answers at a path of its endpoint of metrics: the status and the text.
+    pub(crate) fn told(&self, path: &str) -> Result<(u16, String)> {
+        let said = self.printed.iter().find_map(|line| line.strip_prefix("metrics http://"));
+        let address = said.and_then(|said| said.strip_suffix("/metrics")).context("it tells no metrics")?;
+        let mut stream = std::net::TcpStream::connect(address)?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP")?;
+        let status = head.split(' ').nth(1).context("no status")?.parse()?;
+        Ok((status, body.to_owned()))
+    }
+
+    /// Its metrics.
+    pub(crate) fn metrics(&self) -> Result<String> {
+        let (status, text) = self.told("/metrics")?;
+        ensure!(status == 200, "{status}: {text}");
+        Ok(text)
     }
 
     /// The id of the process that was started.
