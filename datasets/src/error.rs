@@ -55,6 +55,14 @@ pub enum DatasetsError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// Work on a whole store (gc, backup, restore) is refused; nothing changed.
+    #[error("{reason}")]
+    Upkeep {
+        /// What the caller can do.
+        class: ErrorClass,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// The catalog refused or failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -104,7 +112,7 @@ impl DatasetsError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Manifest { .. } | Self::Source { .. } | Self::Refused { .. } => ErrorClass::InvalidInput,
-            Self::Sandbox { class, .. } => *class,
+            Self::Sandbox { class, .. } | Self::Upkeep { class, .. } => *class,
             Self::Catalog(error) => error.class(),
             Self::Store { .. } | Self::Delta(_) => ErrorClass::Unavailable,
             Self::Io { source, .. } => match source.kind() {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use deltalake_core::DeltaTableError;
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake_core::kernel::transaction::{CommitData, TransactionError};
 use deltalake_core::kernel::{Action, Add, LogicalFileView, Metadata, MetadataExt, Protocol, new_metadata};
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, default_logstore};
@@ -41,6 +42,30 @@ pub(crate) struct TableShape {
     pub(crate) partition: Vec<String>,
 }
 
+/// Reads several versions of a table, from old to new, each from the one before.
+#[derive(Debug)]
+pub(crate) struct Walk<'a> {
+    table: &'a DeltaTable,
+    state: Option<DeltaTableState>,
+}
+
+impl Walk<'_> {
+    /// Lists the files of a version, which is not older than the last.
+    ///
+    /// # Errors
+    /// As [`DeltaTable::files`]; the next version is read from the log's begin then.
+    pub(crate) async fn files(&mut self, version: u64) -> Result<FileSet> {
+        let state = match self.state.take() {
+            None => self.table.state(Some(version)).await?,
+            Some(mut state) => {
+                state.update(self.table.log.as_ref(), Some(version)).await?;
+                state
+            }
+        };
+        file_set(self.state.insert(state))
+    }
+}
+
 /// The Delta table of one folder of the store.
 #[derive(Debug)]
 pub(crate) struct DeltaTable {
@@ -70,6 +95,24 @@ impl DeltaTable {
     /// The store's errors; a version that does not exist.
     pub(crate) async fn files(&self, version: u64) -> Result<FileSet> {
         file_set(&self.state(Some(version)).await?)
+    }
+
+    /// Starts to read several versions.
+    pub(crate) fn walk(&self) -> Walk<'_> {
+        Walk { table: self, state: None }
+    }
+
+    /// Makes the newest version hold what an earlier one holds, or nothing, when it holds anything else.
+    ///
+    /// # Errors
+    /// The store's errors.
+    pub(crate) async fn supersede(&self, published: Option<u64>) -> Result<u64> {
+        let version = published.unwrap_or_default();
+        let state = self.state(Some(version)).await?;
+        let target = if published.is_some() { file_set(&state)? } else { FileSet::new() };
+        let schema: Schema = state.schema().as_ref().try_into_arrow()?;
+        let partition = state.metadata().partition_columns().to_vec();
+        self.commit(&target, &TableShape { schema: Arc::new(schema), partition }).await
     }
 
     /// Makes the newest version hold exactly the target files; gives its version number.

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use delta::{DeltaTable, TableShape};
 pub(crate) use distinct::{Published, distinct_counts};
-pub(crate) use read::{align, batches, file_order};
+pub(crate) use read::{align, batches, file_order, footer};
 pub(crate) use replace::keep_other_slices;
 pub(crate) use slices::SliceIndex;
 pub(crate) use spec::{DataLayout, FileSpec};

@@ -44,6 +44,18 @@ pub(crate) async fn batches(
     Ok(builder.build()?.map_err(DatasetsError::from).boxed())
 }
 
+/// Reads a file's footer.
+///
+/// # Errors
+/// The store's errors; a damaged file.
+pub(crate) async fn footer(
+    store: &Arc<dyn ObjectStore>,
+    folder: &Path,
+    file: &TableFile,
+) -> Result<Arc<ParquetMetaData>> {
+    Ok(StoreReader::open(store, folder, file)?.get_metadata(None).await?)
+}
+
 /// The columns that a file's rows are sorted by, ascending with NULL last, as Basin's own footer says it.
 ///
 /// # Errors

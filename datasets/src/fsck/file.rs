@@ -1,0 +1,107 @@
+//! One data file against what the Delta log says of it: there, of its size, with a footer that fits; deep: every page.
+
+use std::sync::Arc;
+
+use basin_catalog::Finding;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::file::metadata::ParquetMetaData;
+
+use super::told;
+use crate::table::{TableFile, batches, footer};
+use crate::{DatasetsError, Result};
+
+/// Bytes at the end of every Parquet file: the footer's length and the mark.
+const TAIL_BYTES: u64 = 8;
+const RESTORE: &str = "put it back from a backup (basin restore) or a copy of the store, or deliver its rows again: \
+                       queries that need it fail until then";
+
+/// Says that a file is damaged.
+pub(super) fn damaged(object: impl ToString, what: impl Into<String>) -> Finding {
+    Finding::new(object, what, RESTORE)
+}
+
+/// Checks a file; `listed` is the size that the listing told, none when it had no such file.
+///
+/// # Errors
+/// A store that does not answer: that is no damage.
+pub(super) async fn check(
+    store: &Arc<dyn ObjectStore>,
+    (folder, file): (&Path, &TableFile),
+    listed: Option<u64>,
+    deep: bool,
+) -> Result<Option<Finding>> {
+    let object = format!("{folder}/{}", file.path);
+    let damage = |what: String| Ok(Some(damaged(&object, what)));
+    let size = match listed {
+        Some(size) => size,
+        // It may be younger than the listing.
+        None => match store.head(&path(&object)?).await {
+            Ok(found) => found.size,
+            Err(object_store::Error::NotFound { .. }) => return damage("it is missing".to_owned()),
+            Err(source) => return Err(failed(&object, source)),
+        },
+    };
+    if size != file.size_bytes {
+        return damage(format!("it has {size} bytes instead of {}", file.size_bytes));
+    }
+    let footer = match footer(store, folder, file).await {
+        Ok(footer) => footer,
+        Err(error) => return unreadable(&object, "its footer can't be read", error),
+    };
+    if let Some(what) = wrong_footer(&footer, file) {
+        return damage(what);
+    }
+    if !deep {
+        return Ok(None);
+    }
+    match decode(store, folder, file).await {
+        Ok(rows) if rows == file.rows => Ok(None),
+        Ok(rows) => damage(format!("its pages hold {rows} rows instead of {}", file.rows)),
+        Err(error) => unreadable(&object, "its pages can't be read", error),
+    }
+}
+
+/// Tells damage from a store that does not answer.
+fn unreadable(object: &str, what: &str, error: DatasetsError) -> Result<Option<Finding>> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(step) = cause {
+        if let Some(store) = step.downcast_ref::<object_store::Error>()
+            && !matches!(store, object_store::Error::NotFound { .. })
+        {
+            return Err(error);
+        }
+        cause = step.source();
+    }
+    Ok(Some(damaged(object, format!("{what}: {}", told(&error)))))
+}
+
+fn wrong_footer(footer: &ParquetMetaData, file: &TableFile) -> Option<String> {
+    let rows = footer.file_metadata().num_rows().unsigned_abs();
+    let grouped: u64 = footer.row_groups().iter().map(|group| group.num_rows().unsigned_abs()).sum();
+    if rows != file.rows || grouped != file.rows {
+        return Some(format!("its footer says {rows} rows ({grouped} in row groups) instead of {}", file.rows));
+    }
+    let end = file.size_bytes.saturating_sub(TAIL_BYTES);
+    let columns = footer.row_groups().iter().flat_map(|group| group.columns());
+    let beyond = columns.map(|column| column.byte_range()).find(|(start, bytes)| start.saturating_add(*bytes) > end);
+    beyond.map(|(start, bytes)| format!("its footer names {bytes} bytes at {start}, beyond the file's end"))
+}
+
+async fn decode(store: &Arc<dyn ObjectStore>, folder: &Path, file: &TableFile) -> Result<u64> {
+    let mut read = batches(store, folder, file, None).await?;
+    let mut rows = 0;
+    while let Some(batch) = read.try_next().await? {
+        rows += batch.num_rows() as u64;
+    }
+    Ok(rows)
+}
+
+fn path(object: &str) -> Result<Path> {
+    Path::parse(object).map_err(|source| failed(object, source.into()))
+}
+
+fn failed(object: &str, source: object_store::Error) -> DatasetsError {
+    DatasetsError::Store { action: format!("looking for {object}"), source }
+}
