@@ -28,3 +28,4 @@ mod said;
 mod sign_in;
 mod store;
 mod tpch;
+mod upkeep;

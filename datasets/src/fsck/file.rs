@@ -1,5 +1,6 @@
 //! One data file against what the Delta log says of it: there, of its size, with a footer that fits; deep: every page.
 
+use std::hash::Hasher;
 use std::sync::Arc;
 
 use basin_catalog::Finding;
@@ -7,6 +8,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::file::metadata::ParquetMetaData;
+use twox_hash::XxHash64;
 
 use super::told;
 use crate::table::{TableFile, batches, footer};
@@ -56,6 +58,9 @@ pub(super) async fn check(
     if !deep {
         return Ok(None);
     }
+    if let Some(what) = wrong_bytes(store, &object, file).await? {
+        return damage(what);
+    }
     match decode(store, folder, file).await {
         Ok(rows) if rows == file.rows => Ok(None),
         Ok(rows) => damage(format!("its pages hold {rows} rows instead of {}", file.rows)),
@@ -87,6 +92,17 @@ fn wrong_footer(footer: &ParquetMetaData, file: &TableFile) -> Option<String> {
     let columns = footer.row_groups().iter().flat_map(|group| group.columns());
     let beyond = columns.map(|column| column.byte_range()).find(|(start, bytes)| start.saturating_add(*bytes) > end);
     beyond.map(|(start, bytes)| format!("its footer names {bytes} bytes at {start}, beyond the file's end"))
+}
+
+/// Holds the bytes against the checksum that was taken when they were written. Decoding alone would pass over a changed value.
+async fn wrong_bytes(store: &Arc<dyn ObjectStore>, object: &str, file: &TableFile) -> Result<Option<String>> {
+    let Some(expected) = file.checksum else { return Ok(None) };
+    let found = store.get(&path(object)?).await.map_err(|source| failed(object, source))?;
+    let (mut chunks, mut hash) = (found.into_stream(), XxHash64::default());
+    while let Some(chunk) = chunks.try_next().await.map_err(|source| failed(object, source))? {
+        hash.write(&chunk);
+    }
+    Ok((hash.finish() != expected).then(|| "its bytes are not those that were written (checksum)".to_owned()))
 }
 
 async fn decode(store: &Arc<dyn ObjectStore>, folder: &Path, file: &TableFile) -> Result<u64> {

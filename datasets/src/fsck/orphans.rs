@@ -58,7 +58,9 @@ pub(crate) async fn orphans(store: &Store, survey: &Survey) -> Result<Vec<Orphan
 fn of_table(table: &TableSurvey) -> Vec<Orphan> {
     let kind = |inside: &str| {
         if let Some(version) = delta_version(inside) {
-            return table.unpublished.contains_key(&version).then_some(OrphanKind::UnpublishedVersion);
+            let is_last = table.settled.is_none_or(|settled| version > settled);
+            let unpublished = is_last && table.unpublished.contains_key(&version);
+            return unpublished.then_some(OrphanKind::UnpublishedVersion);
         }
         if is_delta_log(inside) || table.files.contains_key(inside) {
             return None;

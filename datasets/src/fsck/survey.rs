@@ -61,6 +61,8 @@ pub(crate) struct TableSurvey {
     pub(crate) newest_files: FileSet,
     /// Delta versions above it that hold something else, with their files.
     pub(crate) unpublished: BTreeMap<u64, FileSet>,
+    /// The newest Delta version above it that holds the same: those before it are superseded.
+    pub(crate) settled: Option<u64>,
     /// What is there.
     pub(crate) objects: BTreeMap<String, ObjectMeta>,
 }
@@ -120,6 +122,7 @@ impl Survey {
             files: FileSet::new(),
             newest_files: FileSet::new(),
             unpublished: BTreeMap::new(),
+            settled: None,
             objects,
         };
         let mut walk = delta.walk();
@@ -138,10 +141,10 @@ impl Survey {
         }
         for number in table.delta_versions().into_iter().filter(|number| newest.is_none_or(|newest| *number > newest)) {
             // A version that nobody published harms nobody; what it refers to is not known then.
-            if let Ok(files) = walk.files(number).await
-                && files != table.newest_files
-            {
-                table.unpublished.insert(number, files);
+            match walk.files(number).await {
+                Ok(files) if files == table.newest_files => table.settled = Some(number),
+                Ok(files) => drop(table.unpublished.insert(number, files)),
+                Err(error) => tracing::debug!(%folder, number, %error, "unpublished version not read"),
             }
         }
         self.tables.push(table);

@@ -30,6 +30,8 @@ use crate::{DatasetsError, Result};
 const CHECKPOINT_EVERY: u64 = 10;
 /// The tag of a file that says where its sketches of distinct values are: `OFFSET:BYTES`.
 const COUNTS_TAG: &str = "basin.distinct";
+/// The tag of a file with the XXH64 of its bytes, in hexadecimal digits.
+const CHECKSUM_TAG: &str = "basin.xxh64";
 /// Losing the race for a version this often means that something else is wrong.
 const MAX_ATTEMPTS: u32 = 50;
 
@@ -203,7 +205,8 @@ fn file_set(state: &DeltaTableState) -> Result<FileSet> {
             modified_ms: view.modification_time(),
             partition: view.partition_values_map().into_iter().collect(),
             stats: view.stats().unwrap_or_default(),
-            counts: counts(&view),
+            counts: tag(&view, COUNTS_TAG).as_deref().and_then(counts),
+            checksum: tag(&view, CHECKSUM_TAG).and_then(|hex| u64::from_str_radix(&hex, 16).ok()),
             path: path.clone(),
         };
         files.insert(path, file);
@@ -294,16 +297,22 @@ fn has_local_timestamp(data_type: &DataType) -> bool {
     }
 }
 
-/// A tag of another form is none.
 #[expect(deprecated, reason = "the only way to a file's tags that does not take the log's arrays apart")]
-fn counts(view: &LogicalFileView) -> Option<Counts> {
-    let add = view.add_action();
-    let (offset, bytes) = add.tags.as_ref()?.get(COUNTS_TAG)?.as_deref()?.split_once(':')?;
+fn tag(view: &LogicalFileView, name: &str) -> Option<String> {
+    view.add_action().tags?.remove(name)?
+}
+
+/// A tag of another form is none.
+fn counts(tag: &str) -> Option<Counts> {
+    let (offset, bytes) = tag.split_once(':')?;
     Some(Counts { offset: offset.parse().ok()?, bytes: bytes.parse().ok()? })
 }
 
 fn add(file: &TableFile) -> Add {
-    let tag = |counts: Counts| (COUNTS_TAG.to_owned(), Some(format!("{}:{}", counts.offset, counts.bytes)));
+    let counts = file.counts.map(|counts| (COUNTS_TAG, format!("{}:{}", counts.offset, counts.bytes)));
+    let checksum = file.checksum.map(|checksum| (CHECKSUM_TAG, format!("{checksum:016x}")));
+    let tags: HashMap<String, Option<String>> =
+        counts.into_iter().chain(checksum).map(|(name, value)| (name.to_owned(), Some(value))).collect();
     Add {
         path: file.path.clone(),
         partition_values: file.partition.clone().into_iter().collect(),
@@ -311,7 +320,7 @@ fn add(file: &TableFile) -> Add {
         modification_time: file.modified_ms,
         data_change: true,
         stats: Some(file.stats.clone()),
-        tags: file.counts.map(|counts| HashMap::from([tag(counts)])),
+        tags: (!tags.is_empty()).then_some(tags),
         ..Add::default()
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct TableFile {
     pub(crate) stats: String,
     /// Where in the file its sketches are; none in files of earlier releases.
     pub(crate) counts: Option<Counts>,
+    /// XXH64 of all its bytes; none in files of earlier releases.
+    pub(crate) checksum: Option<u64>,
 }
 
 /// The place of a file's sketches of distinct values.
