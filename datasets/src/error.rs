@@ -75,6 +75,15 @@ pub enum DatasetsError {
         #[source]
         source: object_store::Error,
     },
+    /// A published file is damaged or missing: put it back.
+    #[error("the published file {object} can't be read; basin fsck says what is wrong with the store")]
+    DataFile {
+        /// The file, below the store's root.
+        object: String,
+        /// The cause.
+        #[source]
+        source: Cause,
+    },
     /// A local file or folder can't be used.
     #[error("{}: {source}", path.display())]
     Io {
@@ -127,7 +136,9 @@ impl DatasetsError {
                 DataFusionError::ResourcesExhausted(_) => ErrorClass::ResourceExhausted,
                 _ => ErrorClass::Internal,
             },
-            Self::Arrow(_) | Self::Parquet(_) | Self::Internal { .. } => ErrorClass::Internal,
+            Self::Arrow(_) | Self::Parquet(_) | Self::DataFile { .. } | Self::Internal { .. } => {
+                ErrorClass::Internal
+            }
             Self::Cancelled => ErrorClass::Cancelled,
         }
     }

@@ -12,6 +12,8 @@ mod bench;
 mod china_facts;
 mod client;
 mod concurrency;
+mod corrupt;
+mod corrupter;
 mod crash;
 mod limits;
 mod officer;

@@ -84,6 +84,7 @@ fn binary() -> Result<PathBuf> {
 pub(crate) struct Server {
     child: Child,
     lines: Receiver<String>,
+    logged: Option<thread::JoinHandle<String>>,
     printed: Vec<String>,
     address: String,
 }
@@ -95,7 +96,12 @@ impl Server {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        let mut child = basin(store, arguments)?.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        Self::spawn(basin(store, arguments)?)
+    }
+
+    /// Starts a prepared command and waits for its line `ready ADDR`.
+    pub(crate) fn spawn(mut command: Command) -> Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().context("stdout is piped")?;
         let mut stderr = child.stderr.take().context("stderr is piped")?;
         let (sender, lines) = mpsc::channel();
@@ -111,11 +117,10 @@ impl Server {
             let _ = stderr.read_to_end(&mut text);
             String::from_utf8_lossy(&text).into_owned()
         });
-        let mut server = Self { child, lines, printed: Vec::new(), address: String::new() };
+        let mut server =
+            Self { child, lines, logged: Some(logged), printed: Vec::new(), address: String::new() };
         if let Err(error) = server.wait_until_ready() {
-            let _ = server.child.kill();
-            let _ = server.child.wait();
-            let log = logged.join().unwrap_or_default();
+            let log = server.end_now();
             bail!("{error:#}; printed:\n{}\n{log}", server.printed.join("\n"));
         }
         Ok(server)
@@ -155,10 +160,32 @@ impl Server {
 
     /// The memory that it occupies.
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
+        Ok(self.kib("VmRSS:")? * 1024)
+    }
+
+    /// The most memory that it ever occupied.
+    pub(crate) fn peak_kib(&self) -> Result<u64> {
+        self.kib("VmHWM:")
+    }
+
+    fn kib(&self, field: &str) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-        Ok(kibibytes * 1024)
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).context(field.to_owned())?;
+        Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+    }
+
+    /// Ends it, which must still run, and gives what it wrote on stderr.
+    pub(crate) fn end(mut self) -> Result<String> {
+        let ended = self.child.try_wait()?;
+        let log = self.end_now();
+        ensure!(ended.is_none(), "the server died ({ended:?}):\n{log}");
+        Ok(log)
+    }
+
+    fn end_now(&mut self) -> String {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.logged.take().and_then(|logged| logged.join().ok()).unwrap_or_default()
     }
 
     /// Asks it to stop (SIGTERM) and gives its exit code.

@@ -4,7 +4,8 @@
 //! are trusted. A wrong order would give wrong answers: whatever is in doubt is unordered.
 
 use super::files::TableFiles;
-use crate::error::Result;
+use super::footer::has_other_size;
+use crate::error::{EngineError, Result};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
 use datafusion::common::stats::Precision;
@@ -71,10 +72,21 @@ async fn file_order(
     if let Some(order) = known.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
         return Ok(order.clone());
     }
-    let footer = DFParquetMetadata::new(store.as_ref(), &file.object_meta)
-        .with_file_metadata_cache(Some(env.cache_manager.get_file_metadata_cache()))
-        .fetch_metadata()
-        .await?;
+    let read = DFParquetMetadata::new(store.as_ref(), &file.object_meta)
+        .with_file_metadata_cache(Some(env.cache_manager.get_file_metadata_cache()));
+    let footer = match read.fetch_metadata().await.map_err(EngineError::from) {
+        Ok(footer) => footer,
+        // Only queries that read this file fail, when they do.
+        Err(EngineError::Corrupt { source }) => {
+            tracing::error!(%path, error = &*source, "a data file is missing or damaged");
+            return Ok(None);
+        }
+        Err(error) if has_other_size(store.as_ref(), &file.object_meta).await => {
+            tracing::error!(%path, %error, "a data file has another size");
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
     let ours = footer.file_metadata().created_by().is_some_and(|by| by.starts_with(OUR_WRITER));
     let order = match ordering_from_parquet_metadata(&footer, schema)? {
         Some(ordering) if ours => Some(names_of(&ordering)),
