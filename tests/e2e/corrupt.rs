@@ -37,6 +37,8 @@ const ROWS: usize = 300;
 const POOL_KIB: u64 = 6 << 20;
 const SERVE_KIB: u64 = 12 << 20;
 const INVALID: i32 = 3;
+/// What a client is told of a damaged file.
+const DAMAGED: &str = "data of the dataset is missing or damaged";
 
 const ITEMS: &str = r#"
 [[items]]
@@ -81,7 +83,12 @@ fn rows(part: usize) -> Result<RecordBatch> {
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("id", Arc::new(ids().collect::<Int64Array>())),
         ("part", Arc::new(ids().map(|_| Some(format!("p{part:03}"))).collect::<StringArray>())),
-        ("name", Arc::new(ids().map(|id| (id % 7 != 0).then(|| format!("name {}", id % 5))).collect::<StringArray>())),
+        (
+            "name",
+            Arc::new(
+                ids().map(|id| (id % 7 != 0).then(|| format!("name {}", id % 5))).collect::<StringArray>(),
+            ),
+        ),
         ("day", Arc::new(Date32Array::from_iter_values(ids().map(|id| 18_000 + (id % 40) as i32)))),
         ("level", Arc::new(ids().map(|id| (id as f64).sqrt()).collect::<Float64Array>())),
     ];
@@ -92,7 +99,9 @@ fn rows(part: usize) -> Result<RecordBatch> {
 fn good_files() -> Result<Vec<(&'static str, Vec<u8>)>> {
     let batch = rows(1)?;
     let mut files = Vec::new();
-    for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::ZSTD(ZstdLevel::default())] {
+    for compression in
+        [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::ZSTD(ZstdLevel::default())]
+    {
         let properties = WriterProperties::builder()
             .set_compression(compression)
             .set_max_row_group_row_count(Some(ROWS / 3))
@@ -118,7 +127,10 @@ fn good_files() -> Result<Vec<(&'static str, Vec<u8>)>> {
 fn bounded(store: &Path, arguments: &[&str], kib: u64) -> Result<Command> {
     let inner = basin(store, arguments)?;
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -v {kib}; exec \"$0\" \"$@\"")]).arg(inner.get_program()).args(inner.get_args());
+    command
+        .args(["-c", &format!("ulimit -v {kib}; exec \"$0\" \"$@\"")])
+        .arg(inner.get_program())
+        .args(inner.get_args());
     for name in ["BASIN_STORE", "BASIN_PASSWORD", "BASIN_LOG"] {
         command.env_remove(name);
     }
@@ -179,7 +191,8 @@ fn damaged_deliveries_are_pooled_or_refused_by_name() -> Result<()> {
         let path = file.to_string_lossy().into_owned();
         let arguments = ["pool", "test.damaged", &path, "--provider", PROVIDER, "--memory", "64MiB"];
         let output = bounded(store, &arguments, POOL_KIB)?.env("TMPDIR", folder.path()).output()?;
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let names = said.contains(&format!("damaged-{number}.{ending}"));
         let (outcome, fine) = match output.status.code() {
             Some(0) => ("pooled", true),
@@ -235,7 +248,7 @@ async fn damaged_published_files_give_right_rows_or_an_error_and_no_server_dies(
     let store = scanned()?;
     let paths = part_files(store.path())?;
     let good: Vec<Vec<u8>> = paths.iter().map(fs::read).collect::<std::io::Result<_>>()?;
-    let (mut tally, mut wrong, mut peak_kib) = (Tally::new(), Vec::new(), 0);
+    let (mut tally, mut wrong, mut peak_kib, mut caught) = (Tally::new(), Vec::new(), 0, 0);
     for _ in 0..files.div_ceil(FILES_OF_A_STORE) {
         let mut harms = Vec::new();
         for (path, bytes) in paths.iter().zip(&good) {
@@ -246,9 +259,11 @@ async fn damaged_published_files_give_right_rows_or_an_error_and_no_server_dies(
         }
         let server = Server::spawn(bounded(store.path(), &["serve", "--listen", "127.0.0.1:0"], SERVE_KIB)?)?;
         let mut client = login(server.address()).await?;
-        let mut unseen = BTreeSet::new();
+        let (mut unseen, mut failed) = (BTreeSet::new(), Vec::new());
         for (part, harm) in harms.iter().enumerate() {
-            let sql = format!("SELECT id, part, name, day, level FROM test.scanned WHERE part = 'p{part:03}' ORDER BY id");
+            let sql = format!(
+                "SELECT id, part, name, day, level FROM test.scanned WHERE part = 'p{part:03}' ORDER BY id"
+            );
             let outcome = match query(&mut client, &sql).await {
                 Ok(batches) if right(&batches, part)? => "right",
                 Ok(_) => {
@@ -256,9 +271,16 @@ async fn damaged_published_files_give_right_rows_or_an_error_and_no_server_dies(
                     "other rows, found by fsck --deep"
                 }
                 Err(error) => match status(error)? {
-                    status if status.code() == Code::Internal => "error",
+                    status if status.code() == Code::Internal && status.message().contains(DAMAGED) => {
+                        failed.push((part, *harm, query_id(status.message())?));
+                        "error"
+                    }
                     other => {
-                        wrong.push(format!("{harm:?} of part {part}: {:?} {}", other.code(), other.message()));
+                        wrong.push(format!(
+                            "{harm:?} of part {part}: {:?} {}",
+                            other.code(),
+                            other.message()
+                        ));
                         "another error"
                     }
                 },
@@ -267,13 +289,19 @@ async fn damaged_published_files_give_right_rows_or_an_error_and_no_server_dies(
         }
         peak_kib = peak_kib.max(server.peak_kib()?);
         let log = server.end()?;
-        if log.contains("panicked") {
-            wrong.push("the server panicked".to_owned());
+        caught += log.matches("panicked at").count();
+        for (part, harm, id) in failed {
+            let name = file_name(&paths, part)?;
+            let told =
+                |line: &str| line.contains("call failed") && line.contains(&id) && line.contains(&name);
+            if !log.lines().any(told) {
+                let said: Vec<&str> = log.lines().filter(|line| line.contains(&id)).collect();
+                wrong.push(format!("{harm:?} of part {part}: the log does not name {name}: {said:#?}"));
+            }
         }
-        fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("damaged-scan.log"), &log)?;
         wrong.extend(not_named(store.path(), &paths, &unseen)?);
     }
-    println!("server: peak {} MiB", peak_kib / 1024);
+    println!("server: peak {} MiB, {caught} panics of libraries caught", peak_kib / 1024);
     print("scanning", &tally, started);
     none(&wrong, files)
 }
@@ -291,14 +319,24 @@ fn right(batches: &[RecordBatch], part: usize) -> Result<bool> {
     found.columns().iter().zip(expected.columns()).map(same).try_fold(true, |all, one| Ok(all && one?))
 }
 
+fn file_name(paths: &[PathBuf], part: usize) -> Result<String> {
+    let path = paths.get(part).ok_or_else(|| anyhow!("no part {part}"))?;
+    Ok(path.file_name().context("no name")?.to_string_lossy().into_owned())
+}
+
+/// The id by which an operator finds a failed query in the log.
+fn query_id(message: &str) -> Result<String> {
+    let (_, rest) = message.split_once("query id ").context("no query id is told")?;
+    Ok(rest.trim_end_matches(')').to_owned())
+}
+
 /// Files that gave other rows and that a deep fsck does not name.
 fn not_named(store: &Path, paths: &[PathBuf], unseen: &BTreeSet<usize>) -> Result<Vec<String>> {
     let report = run(store, ["fsck", "--deep"])?;
     ensure!(!report.stderr.contains("panicked"), "{}", report.stderr);
     let mut missed = Vec::new();
     for part in unseen {
-        let path = paths.get(*part).ok_or_else(|| anyhow!("no part {part}"))?;
-        let name = path.file_name().context("no name")?.to_string_lossy().into_owned();
+        let name = file_name(paths, *part)?;
         if !report.stdout.contains(&name) {
             missed.push(format!("fsck --deep does not name {name}, which gives other rows"));
         }

@@ -152,7 +152,8 @@ fn forged(good: &[u8], harm: Harm, random: &mut StdRng) -> Result<Vec<u8>> {
     if let Some(group) = groups.get_mut(chosen) {
         *group = forged_group(group, harm, random)?;
     }
-    let rows = if harm == Harm::ForgedRows && random.random_bool(0.7) { lie(random) } else { file.num_rows() };
+    let rows =
+        if harm == Harm::ForgedRows && random.random_bool(0.7) { lie(random) } else { file.num_rows() };
     let lying = FileMetaData::new(
         file.version(),
         rows,

@@ -174,7 +174,11 @@ impl Trial {
             let here = (left.get(number).copied(), right.get(number).copied());
             let whole = here == (Some(figures(0)), Some(figures(1)));
             let absent = here == (None, None) && *told == Told::Killed;
-            ensure!(whole || absent, "delivery {number} ({told:?}): {here:?}, of {:?}", (figures(0), figures(1)));
+            ensure!(
+                whole || absent,
+                "delivery {number} ({told:?}): {here:?}, of {:?}",
+                (figures(0), figures(1))
+            );
         }
         let known = |number: &u32| self.told.contains_key(number);
         ensure!(left.keys().chain(right.keys()).all(known), "rows of a delivery that was never made");
@@ -197,7 +201,9 @@ fn deliveries(store: &Path, bank: &str) -> Result<BTreeMap<u32, Figures>> {
     );
     let line = |line: &String| -> Result<(u32, Figures)> {
         let cells = line.split(',').map(str::parse).collect::<std::result::Result<Vec<u64>, _>>()?;
-        let [number, rows, gauges, sum] = cells.as_slice() else { return Err(anyhow!("a line has other cells: {line}")) };
+        let [number, rows, gauges, sum] = cells.as_slice() else {
+            return Err(anyhow!("a line has other cells: {line}"));
+        };
         Ok((u32::try_from(*number)?, (*rows, *gauges, *sum)))
     };
     sql(store, &statement, &[])?.iter().map(line).collect()
@@ -219,7 +225,10 @@ fn nothing_acknowledged_is_lost_and_nothing_is_half_or_twice() -> Result<()> {
         acknowledged += trial.told.values().filter(|told| **told == Told::Acknowledged).count();
         left -= kills;
     }
-    println!("{kills} kills, {acknowledged} acknowledged deliveries, {:.0} s", started.elapsed().as_secs_f64());
+    println!(
+        "{kills} kills, {acknowledged} acknowledged deliveries, {:.0} s",
+        started.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 

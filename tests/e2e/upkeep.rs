@@ -21,12 +21,15 @@ fn pooled() -> Result<tempfile::TempDir> {
     apply(store.path(), &format!("{}{layout}{BEDS}", entry("test.beds", 21)))?;
     for (name, beds) in [("a", 1), ("b", 2), ("c", 3)] {
         let file = store.path().join(format!("beds-{name}.csv"));
-        let rows = format!("month,clinic,beds\n2024-01-01,North,{beds}\n2024-01-01,South,{beds}\n2024-01-01,East,x\n");
+        let rows = format!(
+            "month,clinic,beds\n2024-01-01,North,{beds}\n2024-01-01,South,{beds}\n2024-01-01,East,x\n"
+        );
         fs::write(&file, rows)?;
         let file = file.to_string_lossy().into_owned();
         run(store.path(), ["pool", "test.beds", &file, "--provider", PROVIDER])?.success()?;
     }
-    let declare = ["rollup", "create", "test.beds", "by_month", "--dimensions", "month", "--measures", "sum(beds)"];
+    let declare =
+        ["rollup", "create", "test.beds", "by_month", "--dimensions", "month", "--measures", "sum(beds)"];
     run(store.path(), declare)?.success()?;
     Ok(store)
 }
@@ -55,14 +58,20 @@ fn fsck_tells_sound_from_damaged() -> Result<()> {
     ensure!(sound["sound"] == true && sound["tables"] == 3 && sound["deep"] == true, "{sound}");
     let file = parquet(&store.path().join("data/test/beds"))?.pop().context("no file")?;
     let whole = fs::read(&file)?;
-    for (harm, deep, exit) in [(whole.len() / 3, false, 0), (whole.len() / 3, true, 1), (whole.len() - 5, false, 1)] {
+    for (harm, deep, exit) in
+        [(whole.len() / 3, false, 0), (whole.len() / 3, true, 1), (whole.len() - 5, false, 1)]
+    {
         let mut bytes = whole.clone();
         *bytes.get_mut(harm).context("too short")? ^= 0x10;
         fs::write(&file, bytes)?;
         let ended = run(store.path(), ["fsck"].into_iter().chain(deep.then_some("--deep")))?;
         ensure!(ended.code == Some(exit), "{:?} {}", ended.code, ended.text());
         let name = file.file_name().context("no name")?.to_string_lossy().into_owned();
-        ensure!(exit == 0 || (ended.stdout.contains(&name) && ended.stdout.contains("DAMAGED")), "{}", ended.text());
+        ensure!(
+            exit == 0 || (ended.stdout.contains(&name) && ended.stdout.contains("DAMAGED")),
+            "{}",
+            ended.text()
+        );
     }
     fs::write(&file, whole)?;
     run(store.path(), ["fsck"])?.success()?;
@@ -81,9 +90,15 @@ fn gc_removes_what_it_said_and_expired_versions_say_so() -> Result<()> {
     let told = json(store.path(), &asked)?;
     ensure!(told["applied"] == false && parquet(&folder)?.len() == 4, "a dry run changed something: {told}");
     let young = json(store.path(), &["gc", "--apply"])?;
-    ensure!(young["removed"].as_array().is_some_and(Vec::is_empty) && parquet(&folder)?.len() == 4, "{young}");
+    ensure!(
+        young["removed"].as_array().is_some_and(Vec::is_empty) && parquet(&folder)?.len() == 4,
+        "{young}"
+    );
     let done = json(store.path(), &[asked.as_slice(), &["--apply"]].concat())?;
-    ensure!(done["removed"] == told["removed"] || done["removed_bytes"] == told["removed_bytes"], "{done} {told}");
+    ensure!(
+        done["removed"] == told["removed"] || done["removed_bytes"] == told["removed_bytes"],
+        "{done} {told}"
+    );
     ensure!(done["expired"][0]["versions"] == 1 && done["expired"][0]["kept"] == 2, "{done}");
     ensure!(parquet(&folder)?.len() == 2, "{done}");
     run(store.path(), ["fsck", "--deep"])?.success()?;
@@ -123,7 +138,11 @@ fn a_restored_backup_answers_the_same() -> Result<()> {
         }
     }
     let over = run(&target, ["restore", &to])?;
-    ensure!(over.code == Some(CONFLICT) && over.text().contains("holds a catalog already"), "{}", over.text());
+    ensure!(
+        over.code == Some(CONFLICT) && over.text().contains("holds a catalog already"),
+        "{}",
+        over.text()
+    );
     let none = run(&back.path().join("other"), ["restore", &store.path().to_string_lossy()])?;
     ensure!(none.code == Some(NOT_FOUND), "{}", none.text());
     Ok(())

@@ -73,8 +73,12 @@ pub async fn verify_log(store: &Store, up_to: Option<u64>, mut on_entry: impl Fn
         return Err(CatalogError::NotACatalog { url: store.url().to_string() });
     };
     let last = up_to.map_or(listed, |up_to| up_to.min(listed));
-    let mut checkpoints: BTreeSet<u64> =
-        log.checkpoints().await?.into_iter().filter(|version| up_to.is_none_or(|up_to| *version <= up_to)).collect();
+    let mut checkpoints: BTreeSet<u64> = log
+        .checkpoints()
+        .await?
+        .into_iter()
+        .filter(|version| up_to.is_none_or(|up_to| *version <= up_to))
+        .collect();
     let mut check = LogCheck::default();
     check.look_at_keys(&log).await?;
     let reads = stream::iter(0..=last).map(|version| log.entry(version));

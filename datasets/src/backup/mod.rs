@@ -160,7 +160,8 @@ async fn read_note(store: &Store) -> Result<Option<Note>> {
     match serde_json::from_slice::<Note>(&bytes) {
         Ok(note) if note.format == FORMAT => Ok(Some(note)),
         Ok(note) => {
-            let what = format!("it has format {} and this Basin reads {FORMAT}; use a newer Basin", note.format);
+            let what =
+                format!("it has format {} and this Basin reads {FORMAT}; use a newer Basin", note.format);
             Err(damaged(store, NOTE, &what))
         }
         Err(error) => Err(damaged(store, NOTE, &error.to_string())),

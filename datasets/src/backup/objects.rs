@@ -69,7 +69,8 @@ pub(super) async fn audit_objects(store: &Store) -> Result<[Vec<Object>; 3]> {
         .try_collect()
         .await
         .map_err(|source| failed("listing", "audit", source))?;
-    let (journal, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|(path, _)| path.as_ref().starts_with(JOURNAL));
+    let (journal, rest): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|(path, _)| path.as_ref().starts_with(JOURNAL));
     let (log, files) = rest.into_iter().partition(|(path, _)| path.as_ref().starts_with(AUDIT_LOG));
     Ok([journal, files, log])
 }
@@ -120,7 +121,8 @@ async fn copy(from: &Store, to: &Store, path: Path, progress: &Progress) -> Resu
         drop(writer.abort().await);
         return Err(error);
     }
-    let generic = |source: std::io::Error| object_store::Error::Generic { store: "copy", source: source.into() };
+    let generic =
+        |source: std::io::Error| object_store::Error::Generic { store: "copy", source: source.into() };
     writer.shutdown().await.map_err(|error| unwritten(generic(error)))?;
     Ok(bytes)
 }

@@ -66,7 +66,8 @@ async fn catalogs_are_never_written_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_dies_anywhere_is_none_or_the_one_before() {
-    let (world, empty, older) = (World::new(&plain(), true).await, TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (world, empty, older) =
+        (World::new(&plain(), true).await, TempDir::new().unwrap(), TempDir::new().unwrap());
     world.pool("a.csv", OLD).await.unwrap();
     backed_up(&world.folder(), older.path()).await.unwrap();
     world.pool("b.csv", NEW).await.unwrap();
@@ -79,7 +80,9 @@ async fn a_backup_that_dies_anywhere_is_none_or_the_one_before() {
                     let rows = restored.rows().await;
                     assert!(rows == NEW_ROWS || (before && rows == OLD_ROWS), "{rows:?}");
                 }
-                Err(error) => assert!(!before && error.to_string().contains("no backup that is whole"), "{error}"),
+                Err(error) => {
+                    assert!(!before && error.to_string().contains("no backup that is whole"), "{error}")
+                }
             }
             backed_up(&from, copy).await.unwrap();
             assert_eq!(restored(copy).await.unwrap().1.rows().await, NEW_ROWS);
@@ -90,7 +93,8 @@ async fn a_backup_that_dies_anywhere_is_none_or_the_one_before() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restoration_that_dies_anywhere_is_no_catalog_and_can_be_repeated() {
-    let (world, copy, empty) = (World::new(&plain(), true).await, TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (world, copy, empty) =
+        (World::new(&plain(), true).await, TempDir::new().unwrap(), TempDir::new().unwrap());
     world.pool("a.csv", OLD).await.unwrap();
     backed_up(&world.folder(), copy.path()).await.unwrap();
     let work = async |to| drop(restore(&open(copy.path()), &to, false, &Progress::default()).await);

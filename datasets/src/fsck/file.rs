@@ -84,7 +84,10 @@ fn wrong_footer(footer: &ParquetMetaData, file: &TableFile) -> Option<String> {
     let rows = footer.file_metadata().num_rows().unsigned_abs();
     let grouped: u64 = footer.row_groups().iter().map(|group| group.num_rows().unsigned_abs()).sum();
     if rows != file.rows || grouped != file.rows {
-        return Some(format!("its footer says {rows} rows ({grouped} in row groups) instead of {}", file.rows));
+        return Some(format!(
+            "its footer says {rows} rows ({grouped} in row groups) instead of {}",
+            file.rows
+        ));
     }
     None
 }

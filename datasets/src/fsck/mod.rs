@@ -17,8 +17,8 @@ use basin_catalog::{LogCheck, Store, verify_log};
 use futures::{StreamExt, stream};
 use tokio_util::task::AbortOnDropHandle;
 
-pub use orphans::{Orphan, OrphanKind};
 pub(crate) use orphans::orphans;
+pub use orphans::{Orphan, OrphanKind};
 pub use report::FsckReport;
 pub(crate) use survey::{Objects, Survey, TableSurvey, delta_number, told};
 
@@ -71,17 +71,20 @@ impl Survey {
                 work.push((table.folder.clone(), file.clone(), there));
             }
         }
-        let checks = work.into_iter().map(|(folder, file, there)| {
-            let (objects, progress) = (Arc::clone(&objects), progress.clone());
-            let object = format!("{folder}/{}", file.path);
-            let task = AbortOnDropHandle::new(handle.spawn(async move {
-                let found = file::check(&objects, (&folder, &file), there, deep).await;
-                progress.read_bytes(file.size_bytes);
-                progress.took_rows(file.rows, 0);
-                found
-            }));
-            async move { task.await.unwrap_or_else(|_| Ok(Some(file::damaged(object, "its reader panicked")))) }
-        });
+        let checks =
+            work.into_iter().map(|(folder, file, there)| {
+                let (objects, progress) = (Arc::clone(&objects), progress.clone());
+                let object = format!("{folder}/{}", file.path);
+                let task = AbortOnDropHandle::new(handle.spawn(async move {
+                    let found = file::check(&objects, (&folder, &file), there, deep).await;
+                    progress.read_bytes(file.size_bytes);
+                    progress.took_rows(file.rows, 0);
+                    found
+                }));
+                async move {
+                    task.await.unwrap_or_else(|_| Ok(Some(file::damaged(object, "its reader panicked"))))
+                }
+            });
         let mut checks = stream::iter(checks).buffered(CONCURRENCY);
         while let Some(found) = checks.next().await {
             self.damage.extend(found?);

@@ -86,7 +86,9 @@ impl fmt::Display for FsckReport {
             "catalog: snapshot {snapshot}, {} entries and {} checkpoints read",
             self.entries, self.checkpoints
         )?;
-        let key = |key: &KeyCheck| format!("{} {}", key.name, if key.present { "is there" } else { "not made yet" });
+        let key = |key: &KeyCheck| {
+            format!("{} {}", key.name, if key.present { "is there" } else { "not made yet" })
+        };
         writeln!(f, "keys:    {}", self.keys.iter().map(key).collect::<Vec<_>>().join(", "))?;
         let how = if self.deep { "every page decoded" } else { "footers read" };
         writeln!(
@@ -97,7 +99,12 @@ impl fmt::Display for FsckReport {
         for finding in &self.damage {
             writeln!(f, "DAMAGED  {}: {}\n         {}", finding.object, finding.what, finding.todo)?;
         }
-        writeln!(f, "orphans: {} objects, {} bytes (basin gc removes old ones)", self.orphans.len(), self.orphan_bytes)?;
+        writeln!(
+            f,
+            "orphans: {} objects, {} bytes (basin gc removes old ones)",
+            self.orphans.len(),
+            self.orphan_bytes
+        )?;
         for orphan in self.orphans.iter().take(NAMED_ORPHANS) {
             writeln!(f, "         {orphan}")?;
         }

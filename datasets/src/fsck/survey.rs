@@ -139,7 +139,9 @@ impl Survey {
                 Err(error) => self.unread(object, error)?,
             }
         }
-        for number in table.delta_versions().into_iter().filter(|number| newest.is_none_or(|newest| *number > newest)) {
+        for number in
+            table.delta_versions().into_iter().filter(|number| newest.is_none_or(|newest| *number > newest))
+        {
             // A version that nobody published harms nobody; what it refers to is not known then.
             match walk.files(number).await {
                 Ok(files) if files == table.newest_files => table.settled = Some(number),

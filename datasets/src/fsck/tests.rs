@@ -6,7 +6,8 @@ use super::*;
 use crate::pool::tests::world::{World, plain};
 use crate::testing::{die_everywhere, open};
 
-pub(crate) const OLD: &str = "date,city,confirmed\n2020-01-20,武汉,1\n2020-01-20,宜昌,2\n2020-01-21,武汉,3\nx,武汉,3\n";
+pub(crate) const OLD: &str =
+    "date,city,confirmed\n2020-01-20,武汉,1\n2020-01-20,宜昌,2\n2020-01-21,武汉,3\nx,武汉,3\n";
 /// Corrects one day, adds another, and has a reject of its own.
 pub(crate) const NEW: &str = "date,city,confirmed\n2020-01-21,武汉,30\n2020-01-22,宜昌,4\ny,武汉,3\n";
 pub(crate) const OLD_ROWS: [&str; 3] = ["2020-01-20|宜昌|2|1", "2020-01-20|武汉|1|1", "2020-01-21|武汉|3|1"];

@@ -42,7 +42,8 @@ fn gone_between<'a>(
     table: &'a PublishedTable,
     from: u64,
 ) -> impl Iterator<Item = &'a PublishedVersion> {
-    let before = check.newest.as_ref().and_then(|newest| newest.kept_from(&table.dataset)).unwrap_or_default();
+    let before =
+        check.newest.as_ref().and_then(|newest| newest.kept_from(&table.dataset)).unwrap_or_default();
     table.versions.values().filter(move |version| (before..from).contains(&version.table_version))
 }
 

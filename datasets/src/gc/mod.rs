@@ -85,13 +85,17 @@ fn refuse_damage(damaged: bool) -> Result<()> {
     }
     Err(DatasetsError::Upkeep {
         class: ErrorClass::Internal,
-        reason: "the store is damaged: nothing is removed from it. See `basin fsck`, and repair it first".to_owned(),
+        reason: "the store is damaged: nothing is removed from it. See `basin fsck`, and repair it first"
+            .to_owned(),
     })
 }
 
 /// The moment so long before another.
 fn earlier(now: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
-    chrono::Duration::from_std(by).ok().and_then(|by| now.checked_sub_signed(by)).unwrap_or(DateTime::<Utc>::MIN_UTC)
+    chrono::Duration::from_std(by)
+        .ok()
+        .and_then(|by| now.checked_sub_signed(by))
+        .unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
 /// Rollups of a dataset expire with the versions that they are made of.
@@ -135,7 +139,8 @@ async fn supersede(store: &Store, survey: &Survey, removed: &[Orphan], before: D
         let entry = table.objects.get(&format!("_delta_log/{last:020}.json"));
         let is_old = entry.is_some_and(|entry| entry.last_modified < before);
         let of_it = |orphan: &Orphan| {
-            let inside = orphan.object.strip_prefix(table.folder.as_ref()).and_then(|path| path.strip_prefix('/'));
+            let inside =
+                orphan.object.strip_prefix(table.folder.as_ref()).and_then(|path| path.strip_prefix('/'));
             inside.is_some_and(|inside| files.contains_key(inside))
         };
         if is_old && removed.iter().any(of_it) {

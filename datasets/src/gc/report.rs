@@ -64,9 +64,14 @@ impl GcReport {
 
 impl fmt::Display for GcReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (expire, removed) = if self.applied { ("expired", "removed") } else { ("would expire", "would be removed") };
+        let (expire, removed) =
+            if self.applied { ("expired", "removed") } else { ("would expire", "would be removed") };
         for expired in &self.expired {
-            writeln!(f, "{}: {} versions {expire}, {} stay", expired.dataset, expired.versions, expired.kept)?;
+            writeln!(
+                f,
+                "{}: {} versions {expire}, {} stay",
+                expired.dataset, expired.versions, expired.kept
+            )?;
         }
         for orphan in self.removed.iter().take(NAMED) {
             writeln!(f, "{orphan}")?;

@@ -38,9 +38,8 @@ async fn littered() -> World {
 async fn orphans_go_and_what_is_published_stays() {
     let world = littered().await;
     let before = sound(&world.folder()).await;
-    let kinds = |report: &crate::FsckReport| {
-        report.orphans.iter().map(|orphan| orphan.kind).collect::<BTreeSet<_>>()
-    };
+    let kinds =
+        |report: &crate::FsckReport| report.orphans.iter().map(|orphan| orphan.kind).collect::<BTreeSet<_>>();
     for kind in [OrphanKind::UnpublishedFile, OrphanKind::UnpublishedVersion, OrphanKind::Upload] {
         assert!(kinds(&before).contains(&kind), "{kind:?}: {before}");
     }
@@ -56,7 +55,10 @@ async fn orphans_go_and_what_is_published_stays() {
     assert!(after.orphans.is_empty(), "{after}");
     assert_eq!((after.versions, after.files), (before.versions, before.files));
     assert_eq!(world.rows().await, NEW_ROWS);
-    assert_eq!(world.pool("c.csv", "date,city,confirmed\n2020-01-23,武汉,9\n").await.unwrap().datasets[0].rows_in, 1);
+    assert_eq!(
+        world.pool("c.csv", "date,city,confirmed\n2020-01-23,武汉,9\n").await.unwrap().datasets[0].rows_in,
+        1
+    );
     assert_eq!(world.rows().await.len(), NEW_ROWS.len() + 1);
     sound(&world.folder()).await;
 }

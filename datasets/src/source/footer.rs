@@ -30,7 +30,13 @@ pub(crate) fn impossible(footer: &ParquetMetaData, bytes: u64) -> Option<String>
 
 fn impossible_chunk(column: &ColumnChunkMetaData, bytes: u64, rows: Option<i64>) -> Option<String> {
     let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
-    let numbers = [start, column.data_page_offset(), column.compressed_size(), column.uncompressed_size(), column.num_values()];
+    let numbers = [
+        start,
+        column.data_page_offset(),
+        column.compressed_size(),
+        column.uncompressed_size(),
+        column.num_values(),
+    ];
     if numbers.iter().any(|number| *number < 0) {
         return Some("a place or a size is negative".to_owned());
     }

@@ -132,7 +132,9 @@ impl StoreReader {
     async fn explained(&self, error: object_store::Error) -> ParquetError {
         let found = self.store.head(&self.path).await;
         match found.ok().map(|found| found.size).filter(|size| *size != self.size_bytes) {
-            Some(size) => ParquetError::General(format!("it has {size} bytes instead of {}", self.size_bytes)),
+            Some(size) => {
+                ParquetError::General(format!("it has {size} bytes instead of {}", self.size_bytes))
+            }
             None => ParquetError::External(error.into()),
         }
     }

@@ -3,6 +3,7 @@
 //! A library that reads Parquet takes places and counts of a footer as they are: in a damaged one they make it panic, ask for
 //! more memory than there is, or give fewer rows.
 
+use bytes::Bytes;
 use datafusion::common::Result;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
@@ -11,7 +12,6 @@ use datafusion::parquet::arrow::async_reader::AsyncFileReader;
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
-use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -125,9 +125,10 @@ fn impossible(footer: &ParquetMetaData, bytes: u64, rows: Option<usize>) -> Opti
     if groups.clone().any(|rows| rows < 0) || groups.map(i128::from).sum::<i128>() != i128::from(said) {
         return Some("its row groups don't add up to its rows");
     }
-    let chunks = footer.row_groups().iter().flat_map(|group| {
-        group.columns().iter().map(|column| (column, group.num_rows()))
-    });
+    let chunks = footer
+        .row_groups()
+        .iter()
+        .flat_map(|group| group.columns().iter().map(|column| (column, group.num_rows())));
     chunks.filter_map(|(column, rows)| impossible_chunk(column, rows, bytes)).next()
 }
 

@@ -24,5 +24,8 @@ pub(crate) async fn run(session: &Session, args: FsckArgs) -> Result<()> {
     if report.sound {
         return Ok(());
     }
-    Err(CommandError::refused(ErrorClass::Internal, "the store is damaged; what to do stands with each finding"))
+    Err(CommandError::refused(
+        ErrorClass::Internal,
+        "the store is damaged; what to do stands with each finding",
+    ))
 }

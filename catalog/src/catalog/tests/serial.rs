@@ -98,6 +98,10 @@ async fn concurrent_writers_make_a_serial_history() {
         while let Some((_, snapshot)) = ended.next_if(|(at, _)| *at < one.began) {
             newest = newest.max(snapshot);
         }
-        assert!(one.snapshot > newest, "snapshot {} came before {newest}, which was acknowledged", one.snapshot);
+        assert!(
+            one.snapshot > newest,
+            "snapshot {} came before {newest}, which was acknowledged",
+            one.snapshot
+        );
     }
 }

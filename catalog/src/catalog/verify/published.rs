@@ -77,7 +77,13 @@ pub(super) fn note(
                     version.table_version,
                     Some((version.rows, version.bytes, version.files)),
                 );
-                add(tables, store.data_path(dataset), (dataset.to_string(), TableKind::Data, dataset), data, entry);
+                add(
+                    tables,
+                    store.data_path(dataset),
+                    (dataset.to_string(), TableKind::Data, dataset),
+                    data,
+                    entry,
+                );
                 if let Some(rejects) = version.rejects_version {
                     let named = (format!("rejects of {dataset}"), TableKind::Rejects, dataset);
                     let rejects = published(rejects, version.table_version, None);
@@ -122,7 +128,11 @@ pub(super) fn note(
     }
 }
 
-fn published(table_version: u64, of_table_version: u64, recorded: Option<(u64, u64, u64)>) -> PublishedVersion {
+fn published(
+    table_version: u64,
+    of_table_version: u64,
+    recorded: Option<(u64, u64, u64)>,
+) -> PublishedVersion {
     PublishedVersion { table_version, of_table_version, recorded, superseded_at: None }
 }
 
