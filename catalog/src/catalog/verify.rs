@@ -63,11 +63,11 @@ pub struct LogCheck {
 
 const RESTORE: &str = "put it back from a backup (basin restore) or a copy of the store";
 
-/// Reads the whole log of a store, or its part up to a version; `on_entry` is told of each entry.
+/// Reads the whole log of a store, or its part up to a version.
 ///
 /// # Errors
 /// `NotACatalog` when there is none, `Unavailable` when the store can't be read. Damage is a finding, not an error.
-pub async fn verify_log(store: &Store, up_to: Option<u64>, mut on_entry: impl FnMut()) -> Result<LogCheck> {
+pub async fn verify_log(store: &Store, up_to: Option<u64>) -> Result<LogCheck> {
     let log = Log::new(store.clone());
     let Some(listed) = log.newest_listed(None).await? else {
         return Err(CatalogError::NotACatalog { url: store.url().to_string() });
@@ -110,7 +110,6 @@ pub async fn verify_log(store: &Store, up_to: Option<u64>, mut on_entry: impl Fn
             check.compare(&log, &next).await?;
         }
         check.newest = Some(next);
-        on_entry();
     }
     for version in checkpoints {
         let what = format!("it is of a snapshot that the log does not have; the newest is {last}");

@@ -8,6 +8,7 @@ mod objects;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Instant;
 
@@ -71,6 +72,7 @@ pub async fn backup(from: &Store, to: &Store, audit: bool, progress: &Progress) 
         return Err(refused(ErrorClass::InvalidInput, "a backup is made in another store than its own"));
     }
     let report = copy((from, to), &check, snapshot, (audit, started), progress).await?;
+    let audit = audit || read_note(to).await?.is_some_and(|before| before.audit);
     let note = Note { format: FORMAT, snapshot, made_at: Utc::now(), audit };
     write_note(to, &note).await?;
     Ok(report)
@@ -101,7 +103,7 @@ pub async fn restore(from: &Store, to: &Store, audit: bool, progress: &Progress)
 /// Reads the log up to a snapshot; it must be whole.
 async fn whole(store: &Store, up_to: Option<u64>, progress: &Progress) -> Result<LogCheck> {
     progress.enter(Stage::Replaying);
-    let check = verify_log(store, up_to, || progress.took_rows(1, 0)).await?;
+    let check = verify_log(store, up_to).await?;
     match check.damage.first() {
         None => Ok(check),
         Some(finding) => Err(damaged(store, &finding.object, &finding.what)),
@@ -132,8 +134,9 @@ async fn copy(
     let mut copied = Copied::default();
     copied += copy_objects((from, to), table_objects(&survey)?, &there.sizes(), progress).await?;
     if audit {
+        let there: HashMap<Path, u64> = audit_objects(to).await?.into_iter().flatten().collect();
         for objects in audit_objects(from).await? {
-            copied += copy_objects((from, to), objects, &Default::default(), progress).await?;
+            copied += copy_objects((from, to), objects, &there, progress).await?;
         }
     }
     copied.objects += copy_log(from, to, snapshot).await?;

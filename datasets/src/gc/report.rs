@@ -79,8 +79,10 @@ impl fmt::Display for GcReport {
         if self.removed.len() > NAMED {
             writeln!(f, "and {} more; --json names all", self.removed.len() - NAMED)?;
         }
-        writeln!(f, "{} objects of {} bytes {removed}", self.removed.len(), self.removed_bytes)?;
-        write!(f, "{} orphans stay: they are too young, or entries of a Delta log", self.kept.len())?;
+        write!(f, "{} objects of {} bytes {removed}", self.removed.len(), self.removed_bytes)?;
+        if !self.kept.is_empty() {
+            write!(f, "\n{} orphans stay: they are too young, or entries of a Delta log", self.kept.len())?;
+        }
         if !self.applied && (!self.removed.is_empty() || !self.expired.is_empty()) {
             write!(f, "\nnothing was changed; --apply does it")?;
         }

@@ -2,18 +2,12 @@
 
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
-/// Rows of one byte of a file, at most: a page of one value repeated for ever takes a few bytes.
-const ROWS_OF_A_BYTE: u64 = 1 << 20;
-
 /// Says what in a footer can't be true of a file of so many bytes.
 pub(crate) fn impossible(footer: &ParquetMetaData, bytes: u64) -> Option<String> {
     let rows = footer.file_metadata().num_rows();
     let grouped = footer.row_groups().iter().map(|group| group.num_rows());
     if grouped.clone().any(|rows| rows < 0) || grouped.map(i128::from).sum::<i128>() != i128::from(rows) {
         return Some(format!("its row groups don't add up to its {rows} rows"));
-    }
-    if rows.unsigned_abs() > bytes.saturating_mul(ROWS_OF_A_BYTE) {
-        return Some(format!("{rows} rows can't be in {bytes} bytes"));
     }
     for (number, group) in footer.row_groups().iter().enumerate() {
         let wrong = group.columns().iter().find_map(|column| {

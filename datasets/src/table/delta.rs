@@ -199,14 +199,16 @@ fn file_set(state: &DeltaTableState) -> Result<FileSet> {
         let rows = view
             .num_records()
             .ok_or_else(|| DatasetsError::internal(format!("the delta log has no row count for {path}")))?;
+        let tags = tags(&view);
+        let tag = |name| tags.get(name)?.as_deref();
         let file = TableFile {
             size_bytes: view.size().unsigned_abs(),
             rows: rows as u64,
             modified_ms: view.modification_time(),
             partition: view.partition_values_map().into_iter().collect(),
             stats: view.stats().unwrap_or_default(),
-            counts: tag(&view, COUNTS_TAG).as_deref().and_then(counts),
-            checksum: tag(&view, CHECKSUM_TAG).and_then(|hex| u64::from_str_radix(&hex, 16).ok()),
+            counts: tag(COUNTS_TAG).and_then(counts),
+            checksum: tag(CHECKSUM_TAG).and_then(|hex| u64::from_str_radix(hex, 16).ok()),
             path: path.clone(),
         };
         files.insert(path, file);
@@ -298,8 +300,8 @@ fn has_local_timestamp(data_type: &DataType) -> bool {
 }
 
 #[expect(deprecated, reason = "the only way to a file's tags that does not take the log's arrays apart")]
-fn tag(view: &LogicalFileView, name: &str) -> Option<String> {
-    view.add_action().tags?.remove(name)?
+fn tags(view: &LogicalFileView) -> HashMap<String, Option<String>> {
+    view.add_action().tags.unwrap_or_default()
 }
 
 /// A tag of another form is none.

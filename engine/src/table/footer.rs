@@ -1,7 +1,7 @@
 //! Footer: readers whose footers are held against what is known of the file before anybody relies on them.
 //!
 //! A library that reads Parquet takes places and counts of a footer as they are: in a damaged one they make it panic, ask for
-//! more memory than there is, or give fewer rows.
+//! more memory than there is, or give fewer rows. Pooling has checks of its own for what is delivered; the engine knows nothing of it.
 
 use bytes::Bytes;
 use datafusion::common::Result;
