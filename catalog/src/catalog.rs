@@ -1,6 +1,8 @@
 //! The catalog: reads snapshots from the log and adds commits to it. How one commit gets in is in `commit`.
 
 mod commit;
+mod copy;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +19,8 @@ use crate::log::{Created, Entry, Log, corrupt_entry};
 use crate::organisation::Node;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
+pub use copy::{check_copy, copy_log, holds_catalog};
+pub use verify::{Finding, KeyCheck, LogCheck, PublishedTable, PublishedVersion, TableKind, verify_log};
 
 /// Log entries that are read at once while catching up.
 const READ_AHEAD: u64 = 16;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{CertificateLink, Grant, Role, User};
 use crate::definition::DatasetDefinition;
 use crate::demand::{Decision, Demand};
+use crate::expiry::Expiry;
 use crate::ids::{DatasetName, DemandId, Digest, GrantId, RollupName, TokenId, UserName};
 use crate::organisation::{Node, Organisation};
 use crate::policy::DatasetPolicy;
@@ -82,6 +83,8 @@ pub enum Change {
         /// The rollup.
         name: RollupName,
     },
+    /// Lets go of old versions of datasets. Their files may be removed once this is committed.
+    Expire(Expiry),
 }
 
 impl Change {
@@ -109,6 +112,7 @@ impl Change {
             Self::PutRollup(rollup) => rollup_key(&rollup.dataset, &rollup.name),
             Self::FillRollup(fill) => rollup_key(&fill.declared.dataset, &fill.declared.name),
             Self::DropRollup { dataset, name } => rollup_key(dataset, name),
+            Self::Expire(_) => "expired versions".to_owned(),
         }
     }
 
@@ -134,6 +138,7 @@ impl Change {
             Self::PutRollup(_) => format!("put {}", self.key()),
             Self::FillRollup(fill) => format!("fill {} from version {}", self.key(), fill.made.of_version),
             Self::DropRollup { .. } => format!("drop {}", self.key()),
+            Self::Expire(expiry) => format!("expire old versions of {} datasets", expiry.kept_from.len()),
         }
     }
 
@@ -160,7 +165,8 @@ impl Change {
             | Self::LinkCertificate(_)
             | Self::UnlinkCertificate(_)
             | Self::DecideDemand { .. }
-            | Self::RevokeGrant(_) => None,
+            | Self::RevokeGrant(_)
+            | Self::Expire(_) => None,
         }
     }
 }

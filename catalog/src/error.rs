@@ -85,6 +85,16 @@ pub enum CatalogError {
         #[source]
         source: object_store::Error,
     },
+    /// A version that is not kept any more.
+    #[error("version {version} of {dataset} has expired and can't be read any more{oldest}")]
+    Expired {
+        /// The dataset.
+        dataset: String,
+        /// Which version.
+        version: u64,
+        /// Which can be read, beginning with punctuation, or empty.
+        oldest: String,
+    },
     /// The object store failed or did not answer.
     #[error("the store {url} can't be used while {doing}")]
     Unavailable {
@@ -126,7 +136,7 @@ impl CatalogError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Invalid { .. } => ErrorClass::InvalidInput,
-            Self::NotFound { .. } | Self::NotACatalog { .. } => ErrorClass::NotFound,
+            Self::NotFound { .. } | Self::NotACatalog { .. } | Self::Expired { .. } => ErrorClass::NotFound,
             Self::Conflict { .. } => ErrorClass::Conflict,
             Self::UnknownOutcome { .. } => ErrorClass::UnknownOutcome,
             Self::Unavailable { .. } | Self::Contended { .. } => ErrorClass::Unavailable,

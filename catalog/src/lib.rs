@@ -14,6 +14,7 @@ mod demand;
 mod entry;
 mod error;
 mod evolution;
+mod expiry;
 mod ids;
 mod item;
 mod item_type;
@@ -31,13 +32,17 @@ mod vocabulary;
 
 pub use access::{CertificateLink, ExternalSignIn, Grant, Grantee, Principal, Role, User};
 pub use as_of::AsOf;
-pub use catalog::{Catalog, CommitSummary};
+pub use catalog::{
+    Catalog, CommitSummary, Finding, KeyCheck, LogCheck, PublishedTable, PublishedVersion, TableKind,
+    check_copy, copy_log, holds_catalog, verify_log,
+};
 pub use change::{Change, Publication};
 pub use codes::{OrganisationCode, RegionCode, ResourceCode};
 pub use definition::{DatasetDefinition, Layout, Sandbox};
 pub use demand::{Decision, Demand, DemandState, Verdict};
 pub use entry::{CatalogEntry, Licence, QualityDimension, QualityMeasurement, Region, Share};
 pub use error::{CatalogError, ErrorClass, Result};
+pub use expiry::Expiry;
 pub use ids::{
     DatasetName, DeliveryId, DemandId, Digest, GrantId, ItemName, NodeId, RoleName, RollupName, SchemaName,
     SnapshotId, TokenId, UserName,
@@ -49,7 +54,7 @@ pub use password::PasswordHash;
 pub use policy::{DatasetPolicy, MinimumCell, RowFilter, Terms};
 pub use rollup::{Dimension, Function, Measure, Period, Rollup, RollupFill, RollupState, RollupVersion};
 pub use snapshot::{DatasetState, Snapshot};
-pub use store::{Check, Conformance, Store, conformance};
+pub use store::{Check, Conformance, Store, Unfinished, conformance};
 pub use text::LocalText;
 pub use token::{ServiceToken, TokenSecret};
 pub use version::{DatasetVersion, DeliveredFile, Delivery, SliceKey};

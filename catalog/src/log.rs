@@ -19,6 +19,8 @@ use crate::store::Store;
 
 const LOG: &str = "catalog/log";
 const CHECKPOINTS: &str = "catalog/checkpoint";
+/// The keys, by name.
+pub(crate) const KEYS: [(&str, &str); 2] = [("seal", SEAL_KEY), ("mask", MASK_KEY)];
 const SEAL_KEY: &str = "catalog/keys/seal";
 const MASK_KEY: &str = "catalog/keys/mask";
 /// The form of log entries and checkpoints that this version writes.
@@ -167,6 +169,17 @@ impl Log {
         self.key(Path::from(MASK_KEY)).await
     }
 
+    /// A key that is there; none when it was not made yet.
+    pub(crate) async fn kept_key(&self, path: &str) -> Result<Option<[u8; 32]>> {
+        let path = Path::from(path);
+        self.read(&path).await?.map(|bytes| key(&path, &bytes)).transpose()
+    }
+
+    /// An object as it is; none when it is not there.
+    pub(crate) async fn raw(&self, path: &Path) -> Result<Option<Bytes>> {
+        self.read(path).await
+    }
+
     async fn key(&self, path: Path) -> Result<[u8; 32]> {
         if let Some(bytes) = self.read(&path).await? {
             return key(&path, &bytes);
@@ -183,7 +196,8 @@ impl Log {
         }
     }
 
-    async fn create(&self, path: &Path, payload: PutPayload) -> Created {
+    /// Makes an object when there is none.
+    pub(crate) async fn create(&self, path: &Path, payload: PutPayload) -> Created {
         match self.objects.put_opts(path, payload, PutOptions::from(PutMode::Create)).await {
             Ok(_) => Created::Yes,
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Created::ThereAlready,
@@ -201,11 +215,11 @@ impl Log {
     }
 }
 
-fn entry_path(version: u64) -> Path {
+pub(crate) fn entry_path(version: u64) -> Path {
     Path::from(format!("{LOG}/{version:020}.json"))
 }
 
-fn checkpoint_path(version: u64) -> Path {
+pub(crate) fn checkpoint_path(version: u64) -> Path {
     Path::from(format!("{CHECKPOINTS}/{version:020}.json.zst"))
 }
 

@@ -37,7 +37,7 @@ pub struct DatasetState {
     pub definition: Arc<DatasetDefinition>,
     /// How often it was defined, from 1.
     pub revision: u64,
-    /// Its versions, oldest first.
+    /// Its versions that have not expired, oldest first.
     pub versions: Vec<DatasetVersion>,
     /// Its deliveries, oldest first.
     pub deliveries: Vec<Delivery>,
@@ -90,6 +90,9 @@ pub struct Snapshot {
     certificates: BTreeMap<Digest, UserName>,
     #[serde(default)]
     demands: BTreeMap<DemandId, Arc<Demand>>,
+    /// The oldest Delta version that is kept, where some have expired.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    expired: BTreeMap<DatasetName, u64>,
     /// Which snapshot last changed a key, for the conflict check.
     touched: BTreeMap<String, SnapshotId>,
 }

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod durable;
+mod unfinished;
 
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::error::{CatalogError, Result};
 use crate::ids::{DatasetName, RollupName};
 pub use conformance::{Check, Conformance, conformance};
 use durable::DurableFolder;
+pub use unfinished::Unfinished;
 
 /// Retries of one request to a cloud store: enough for a hiccup, short enough that a person still waits.
 const MAX_RETRIES: usize = 6;
@@ -98,6 +100,12 @@ impl Store {
     #[cfg(test)]
     pub(crate) fn of(objects: Arc<dyn ObjectStore>, url: &str) -> Self {
         Self { objects, url: parse_url(url).unwrap() }
+    }
+
+    /// The same store with its requests going through another layer, such as one that fails on purpose.
+    #[must_use]
+    pub fn through(self, layer: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
+        Self { objects: layer(self.objects), url: self.url }
     }
 
     /// The objects, with paths from the store's root. Creation is atomic; on a local disk, what was written is synced.

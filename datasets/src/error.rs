@@ -55,6 +55,14 @@ pub enum DatasetsError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// Work on a whole store (gc, backup, restore) is refused; nothing changed.
+    #[error("{reason}")]
+    Upkeep {
+        /// What the caller can do.
+        class: ErrorClass,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// The catalog refused or failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -66,6 +74,15 @@ pub enum DatasetsError {
         /// The cause.
         #[source]
         source: object_store::Error,
+    },
+    /// A published file is damaged or missing: put it back.
+    #[error("the published file {object} can't be read; basin fsck says what is wrong with the store")]
+    DataFile {
+        /// The file, below the store's root.
+        object: String,
+        /// The cause.
+        #[source]
+        source: Cause,
     },
     /// A local file or folder can't be used.
     #[error("{}: {source}", path.display())]
@@ -104,7 +121,7 @@ impl DatasetsError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Manifest { .. } | Self::Source { .. } | Self::Refused { .. } => ErrorClass::InvalidInput,
-            Self::Sandbox { class, .. } => *class,
+            Self::Sandbox { class, .. } | Self::Upkeep { class, .. } => *class,
             Self::Catalog(error) => error.class(),
             Self::Store { .. } | Self::Delta(_) => ErrorClass::Unavailable,
             Self::Io { source, .. } => match source.kind() {
@@ -119,7 +136,9 @@ impl DatasetsError {
                 DataFusionError::ResourcesExhausted(_) => ErrorClass::ResourceExhausted,
                 _ => ErrorClass::Internal,
             },
-            Self::Arrow(_) | Self::Parquet(_) | Self::Internal { .. } => ErrorClass::Internal,
+            Self::Arrow(_) | Self::Parquet(_) | Self::DataFile { .. } | Self::Internal { .. } => {
+                ErrorClass::Internal
+            }
             Self::Cancelled => ErrorClass::Cancelled,
         }
     }

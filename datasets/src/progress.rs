@@ -3,10 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-const STAGES: [&str; 7] =
-    ["starting", "hashing", "reading", "writing", "publishing", "merging small files", "done"];
+const STAGES: [&str; 11] = [
+    "starting",
+    "hashing",
+    "reading",
+    "writing",
+    "publishing",
+    "merging small files",
+    "done",
+    "reading the catalog",
+    "checking files",
+    "removing",
+    "copying",
+];
 
-/// The stage that pooling is in.
+/// The stage that pooling, or work on a whole store, is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     Hashing = 1,
@@ -15,6 +26,10 @@ pub(crate) enum Stage {
     Publishing = 4,
     Compacting = 5,
     Done = 6,
+    Replaying = 7,
+    Checking = 8,
+    Removing = 9,
+    Copying = 10,
 }
 
 /// Counters of one pooling; clones share them.

@@ -1,38 +1,51 @@
-//! kill -9 at random moments of pooling: the store reopens at the old or the new snapshot, never
-//! half of one, and the repeated command completes.
+//! kill -9 at random moments of pooling, against a record outside the store of what was acknowledged: nothing is lost, nothing
+//! is there half or twice, and the store is sound.
 //!
-//! One delivery feeds two datasets, and every row of a delivery carries its number: a store in
-//! which the datasets or the rows disagree has half a delivery.
+//! One delivery feeds two datasets, and every row of a delivery carries its number. A delivery that was killed is never
+//! repeated, so that half of one would stay, and be found.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::program::{basin, run, sql};
 use crate::store::{PROVIDER, apply, entry, with_provider};
 
-const MOMENTS: u32 = 20;
-const ATTEMPTS: u32 = 100;
+/// Kills in all, unless the environment variable says another number.
+const KILLS: u32 = 500;
+const KILLS_VARIABLE: &str = "BASIN_TEST_KILLS";
+/// Kills of one store: a longer history makes each run slower.
+const KILLS_OF_A_STORE: u32 = 250;
+/// Kills between two looks at the rows.
+const LOOK_EVERY: u32 = 25;
 const SEED: u64 = 2020;
-const ROWS: u32 = 40_000;
-const STATE: &str = "SELECT l.least, l.greatest, l.number, r.least, r.greatest, r.number
-    FROM (SELECT min(delivery) AS least, max(delivery) AS greatest, count(*) AS number FROM test.left_bank) AS l
-    CROSS JOIN (SELECT min(delivery) AS least, max(delivery) AS greatest, count(*) AS number FROM test.right_bank) AS r";
+const ROWS: u32 = 400;
+
+/// What is known of a delivery from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// The command said that it is published.
+    Acknowledged,
+    /// The command was killed before it said anything.
+    Killed,
+}
 
 fn manifest(bank: &str, sequence: u32) -> String {
     let layout = format!(
         r#"
 [layout]
-key = ["gauge"]
-sort = ["gauge"]
+key = ["delivery", "gauge"]
+sort = ["delivery", "gauge"]
 partition = []
-slice = []
+slice = ["delivery"]
 
 [[items]]
 name = "gauge"
@@ -46,7 +59,7 @@ name = "delivery"
 type = "int64"
 label = {{ en = "number of the delivery" }}
 nullable = false
-role = "measure"
+role = "key"
 
 [pooling]
 max_rejected_share = 0.0
@@ -69,83 +82,180 @@ columns = ["bank"]
     entry(&format!("test.{bank}_bank"), sequence) + &layout
 }
 
-fn write_delivery(folder: &Path, number: u32) -> Result<PathBuf> {
-    let mut text = String::from("bank,gauge,delivery\n");
-    for gauge in 0..ROWS {
-        let bank = if gauge % 2 == 0 { "left" } else { "right" };
-        writeln!(text, "{bank},{gauge},{number}")?;
+/// A store that is killed at, and the record outside of it.
+struct Trial {
+    store: tempfile::TempDir,
+    folder: tempfile::TempDir,
+    random: StdRng,
+    told: BTreeMap<u32, Told>,
+    /// What a run that is not killed takes.
+    usual: Duration,
+}
+
+impl Trial {
+    fn new(seed: u64) -> Result<Self> {
+        let store = with_provider()?;
+        apply(store.path(), &manifest("left", 1))?;
+        apply(store.path(), &manifest("right", 2))?;
+        let folder = tempfile::tempdir()?;
+        let random = StdRng::seed_from_u64(seed);
+        Ok(Self { store, folder, random, told: BTreeMap::new(), usual: Duration::ZERO })
     }
-    let file = folder.join("readings.csv");
-    fs::write(&file, text)?;
-    Ok(file)
+
+    /// Kills that many runs; looks at the rows now and then, and at the whole store in the end.
+    fn kill(&mut self, kills: u32) -> Result<()> {
+        let mut killed = 0;
+        self.deliver(None)?;
+        while killed < kills {
+            let moment = self.usual.mul_f64(self.random.random_range(0.0..1.1));
+            if self.deliver(Some(moment))? == Told::Killed {
+                killed += 1;
+                if killed.is_multiple_of(LOOK_EVERY) {
+                    self.deliver(None)?;
+                    self.look()?;
+                }
+            }
+        }
+        self.look()?;
+        run(self.store.path(), ["fsck", "--deep"])?.success()?;
+        run(self.store.path(), ["gc", "--apply", "--grace-hours", "0"])?.success()?;
+        let left = run(self.store.path(), ["fsck", "--json"])?.success()?;
+        let left: serde_json::Value = serde_json::from_str(&left)?;
+        ensure!(left["orphans"].as_array().is_some_and(Vec::is_empty), "{left}");
+        self.look()
+    }
+
+    /// Pools the next delivery; kills the process after a moment.
+    fn deliver(&mut self, moment: Option<Duration>) -> Result<Told> {
+        let number = self.told.len() as u32;
+        let file = self.write(number)?;
+        let started = Instant::now();
+        let mut child = basin(self.store.path(), ["pool", "test.left_bank,test.right_bank"])?
+            .arg(&file)
+            .args(["--provider", PROVIDER])
+            // A killed process leaves its own files here.
+            .env("TMPDIR", self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        if let Some(moment) = moment {
+            thread::sleep(moment);
+            child.kill()?;
+        }
+        let ended = child.wait_with_output()?;
+        let told = match ended.status.code() {
+            Some(0) => Told::Acknowledged,
+            None if moment.is_some() => Told::Killed,
+            code => return Err(anyhow!("{code:?}: {}", String::from_utf8_lossy(&ended.stderr))),
+        };
+        if told == Told::Acknowledged && moment.is_none() {
+            self.usual = started.elapsed();
+        }
+        self.told.insert(number, told);
+        Ok(told)
+    }
+
+    fn write(&self, number: u32) -> Result<PathBuf> {
+        let mut text = String::from("bank,gauge,delivery\n");
+        for gauge in 0..ROWS {
+            let bank = if gauge % 2 == 0 { "left" } else { "right" };
+            writeln!(text, "{bank},{gauge},{number}")?;
+        }
+        let file = self.folder.path().join("readings.csv");
+        fs::write(&file, text)?;
+        Ok(file)
+    }
+
+    /// Every acknowledged delivery is there as a whole in both datasets, every killed one as a whole or not at all.
+    fn look(&self) -> Result<()> {
+        let [left, right] = ["left", "right"].map(|bank| deliveries(self.store.path(), bank));
+        let (left, right) = (left?, right?);
+        for (number, told) in &self.told {
+            let here = (left.get(number).copied(), right.get(number).copied());
+            let whole = here == (Some(figures(0)), Some(figures(1)));
+            let absent = here == (None, None) && *told == Told::Killed;
+            ensure!(
+                whole || absent,
+                "delivery {number} ({told:?}): {here:?}, of {:?}",
+                (figures(0), figures(1))
+            );
+        }
+        let known = |number: &u32| self.told.contains_key(number);
+        ensure!(left.keys().chain(right.keys()).all(known), "rows of a delivery that was never made");
+        Ok(())
+    }
 }
 
-fn arguments(file: &Path) -> Vec<String> {
-    let file = file.to_string_lossy().into_owned();
-    ["pool", "test.left_bank,test.right_bank", &file, "--provider", PROVIDER].map(str::to_owned).to_vec()
+/// Rows, distinct gauges and their sum.
+type Figures = (u64, u64, u64);
+
+/// The figures of a whole delivery: every other gauge from `first` on.
+fn figures(first: u32) -> Figures {
+    let gauges = || (first..ROWS).step_by(2).map(u64::from);
+    (gauges().count() as u64, gauges().count() as u64, gauges().sum())
 }
 
-/// What the store holds when `number` is pooled as a whole.
-fn whole(number: u32) -> String {
-    let half = ROWS / 2;
-    format!("{number},{number},{half},{number},{number},{half}")
-}
-
-fn state(store: &Path) -> Result<String> {
-    Ok(sql(store, STATE, &[])?.join("\n"))
+fn deliveries(store: &Path, bank: &str) -> Result<BTreeMap<u32, Figures>> {
+    let statement = format!(
+        "SELECT delivery, count(*), count(DISTINCT gauge), sum(gauge) FROM test.{bank}_bank GROUP BY delivery"
+    );
+    let line = |line: &String| -> Result<(u32, Figures)> {
+        let cells = line.split(',').map(str::parse).collect::<std::result::Result<Vec<u64>, _>>()?;
+        let [number, rows, gauges, sum] = cells.as_slice() else {
+            return Err(anyhow!("a line has other cells: {line}"));
+        };
+        Ok((u32::try_from(*number)?, (*rows, *gauges, *sum)))
+    };
+    sql(store, &statement, &[])?.iter().map(line).collect()
 }
 
 #[test]
-fn killed_while_pooling_leaves_old_or_new() -> Result<()> {
-    let store = with_provider()?;
-    apply(store.path(), &manifest("left", 1))?;
-    apply(store.path(), &manifest("right", 2))?;
-    let folder = tempfile::tempdir()?;
-
-    let mut usual = pool_whole(store.path(), &write_delivery(folder.path(), 0)?, 0)?;
-    let mut random = StdRng::seed_from_u64(SEED);
-    let mut killed = 0;
-    for number in 1..=ATTEMPTS {
-        let file = write_delivery(folder.path(), number)?;
-        let moment = usual.mul_f64(random.random_range(0.0..1.0));
-        killed += u32::from(kill_at(store.path(), &file, moment)?);
-        let found = state(store.path())?;
-        ensure!(
-            found == whole(number - 1) || found == whole(number),
-            "half a delivery at {moment:?}: {found}"
-        );
-        // A machine gets faster and slower: the next moment is chosen within what the last whole run took.
-        // One that has nothing left to do ends sooner, so the shorter time doesn't count.
-        let took = pool_whole(store.path(), &file, number)?;
-        if found == whole(number - 1) {
-            usual = took;
-        }
-        if killed == MOMENTS {
-            return Ok(());
-        }
-    }
-    bail!("only {killed} of {ATTEMPTS} were killed before they ended")
-}
-
-/// Pools the file to its end; tells how long that took.
-fn pool_whole(store: &Path, file: &Path, number: u32) -> Result<Duration> {
+fn nothing_acknowledged_is_lost_and_nothing_is_half_or_twice() -> Result<()> {
+    let kills = match std::env::var(KILLS_VARIABLE) {
+        Ok(number) => number.parse().context(KILLS_VARIABLE)?,
+        Err(_) => KILLS,
+    };
     let started = Instant::now();
-    run(store, arguments(file))?.success()?;
-    let took = started.elapsed();
-    let found = state(store)?;
-    ensure!(found == whole(number), "delivery {number} is not complete: {found}");
-    Ok(took)
+    let mut left = kills;
+    let mut acknowledged = 0;
+    while left > 0 {
+        let kills = left.min(KILLS_OF_A_STORE);
+        let mut trial = Trial::new(SEED + u64::from(left))?;
+        trial.kill(kills)?;
+        acknowledged += trial.told.values().filter(|told| **told == Told::Acknowledged).count();
+        left -= kills;
+    }
+    println!(
+        "{kills} kills, {acknowledged} acknowledged deliveries, {:.0} s",
+        started.elapsed().as_secs_f64()
+    );
+    Ok(())
 }
 
-/// Pools the file and kills the process after `moment`; tells whether it was still running.
-fn kill_at(store: &Path, file: &Path, moment: Duration) -> Result<bool> {
-    let mut child = basin(store, arguments(file))?
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()?;
-    thread::sleep(moment);
-    let running = child.try_wait()?.is_none();
-    child.kill()?;
-    child.wait()?;
-    Ok(running)
+/// Writers of one catalog, each a process of its own.
+const WRITERS: usize = 4;
+const COMMITS: usize = 12;
+
+#[test]
+fn processes_that_commit_at_once_make_a_serial_history() -> Result<()> {
+    let store = with_provider()?;
+    let before = crate::store::commits(store.path())?.len();
+    let write = |writer: usize| -> Result<()> {
+        for commit in 0..COMMITS {
+            let name = format!("w{writer}-c{commit}");
+            run(store.path(), ["user", "add", &name, "--external"])?.success()?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(move || write(writer))).collect();
+        writers.into_iter().try_for_each(|writer| writer.join().map_err(|_| anyhow!("a writer panicked"))?)
+    })?;
+    ensure!(crate::store::commits(store.path())?.len() == before + WRITERS * COMMITS);
+    let users = run(store.path(), ["user", "list"])?.success()?;
+    for writer in 0..WRITERS {
+        ensure!((0..COMMITS).all(|commit| users.contains(&format!("w{writer}-c{commit}"))), "{users}");
+    }
+    run(store.path(), ["fsck"])?.success()?;
+    Ok(())
 }

@@ -84,6 +84,7 @@ fn binary() -> Result<PathBuf> {
 pub(crate) struct Server {
     child: Child,
     lines: Receiver<String>,
+    logged: Option<thread::JoinHandle<String>>,
     printed: Vec<String>,
     address: String,
 }
@@ -95,7 +96,12 @@ impl Server {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        let mut child = basin(store, arguments)?.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        Self::spawn(basin(store, arguments)?)
+    }
+
+    /// Starts a prepared command and waits for its line `ready ADDR`.
+    pub(crate) fn spawn(mut command: Command) -> Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().context("stdout is piped")?;
         let mut stderr = child.stderr.take().context("stderr is piped")?;
         let (sender, lines) = mpsc::channel();
@@ -111,11 +117,10 @@ impl Server {
             let _ = stderr.read_to_end(&mut text);
             String::from_utf8_lossy(&text).into_owned()
         });
-        let mut server = Self { child, lines, printed: Vec::new(), address: String::new() };
+        let mut server =
+            Self { child, lines, logged: Some(logged), printed: Vec::new(), address: String::new() };
         if let Err(error) = server.wait_until_ready() {
-            let _ = server.child.kill();
-            let _ = server.child.wait();
-            let log = logged.join().unwrap_or_default();
+            let log = server.end_now();
             bail!("{error:#}; printed:\n{}\n{log}", server.printed.join("\n"));
         }
         Ok(server)
@@ -191,11 +196,42 @@ impl Server {
 
     /// The memory that it and its workers occupy.
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
-        let mut all = resident_bytes(self.child.id())?;
-        for child in self.children()? {
-            all += resident_bytes(child)?;
+        Ok(self.kib("VmRSS:")? * 1024)
+    }
+
+    /// The most memory that one of its processes ever occupied.
+    pub(crate) fn peak_kib(&self) -> Result<u64> {
+        let all = [self.child.id()].into_iter().chain(self.children()?);
+        all.map(|process| kib(process, "VmHWM:")).try_fold(0, |most, one| Ok(most.max(one?)))
+    }
+
+    /// Of it and its workers together.
+    fn kib(&self, field: &str) -> Result<u64> {
+        let all = [self.child.id()].into_iter().chain(self.children()?);
+        all.map(|process| kib(process, field)).sum()
+    }
+
+    /// Ends it, which must still run, and gives what it wrote on stderr.
+    pub(crate) fn end(mut self) -> Result<String> {
+        let ended = self.child.try_wait()?;
+        let log = self.end_now();
+        ensure!(ended.is_none(), "the server died ({ended:?}):\n{log}");
+        Ok(log)
+    }
+
+    /// Ends all of its processes at once, as a machine that fails does.
+    fn kill(&mut self) {
+        let workers = self.children().unwrap_or_default();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for worker in workers {
+            let _ = Command::new("kill").args(["-9", &worker.to_string()]).stderr(Stdio::null()).status();
         }
-        Ok(all)
+    }
+
+    fn end_now(&mut self) -> String {
+        self.kill();
+        self.logged.take().and_then(|logged| logged.join().ok()).unwrap_or_default()
     }
 
     /// Asks it to stop (SIGTERM) and gives its exit code.
@@ -215,19 +251,17 @@ impl Server {
 
 /// The memory that a process occupies.
 pub(crate) fn resident_bytes(process: u32) -> Result<u64> {
+    Ok(kib(process, "VmRSS:")? * 1024)
+}
+
+fn kib(process: u32, field: &str) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kibibytes * 1024)
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).context(field.to_owned())?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let workers = self.children().unwrap_or_default();
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        for worker in workers {
-            let _ = Command::new("kill").args(["-9", &worker.to_string()]).stderr(Stdio::null()).status();
-        }
+        self.kill();
     }
 }

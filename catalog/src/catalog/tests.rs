@@ -1,4 +1,5 @@
 mod demands;
+mod serial;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};

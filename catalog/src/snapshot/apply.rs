@@ -4,6 +4,7 @@
 //! once more whenever the log is read.
 
 mod demands;
+mod expiry;
 mod rollups;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +49,7 @@ impl Snapshot {
             tokens: BTreeMap::new(),
             certificates: BTreeMap::new(),
             demands: BTreeMap::new(),
+            expired: BTreeMap::new(),
             touched: BTreeMap::new(),
         };
         rest.iter().try_for_each(|change| first.apply(change))?;
@@ -110,6 +112,7 @@ impl Snapshot {
             Change::PutRollup(rollup) => self.put_rollup(rollup)?,
             Change::FillRollup(fill) => self.fill_rollup(fill)?,
             Change::DropRollup { dataset, name } => self.drop_rollup(dataset, name)?,
+            Change::Expire(expiry) => self.expire(expiry)?,
         }
         self.touched.insert(change.key(), self.id);
         Ok(())

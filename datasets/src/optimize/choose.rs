@@ -121,6 +121,7 @@ mod tests {
             partition: BTreeMap::from([("p".to_owned(), Some(partition.to_owned()))]),
             stats: String::new(),
             counts: Some(Counts { offset: 0, bytes: 0 }),
+            checksum: None,
         };
         (path.to_owned(), file)
     }

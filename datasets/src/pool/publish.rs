@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufReader;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::ipc::reader::StreamReader;
 use basin_catalog::{Catalog, Change, DatasetVersion, Delivery, ErrorClass, Publication, Snapshot};
@@ -26,6 +27,8 @@ use crate::table::{
 };
 use crate::{DatasetsError, Result};
 
+/// So soon after it was written no file is removed, whatever grace period was given in hours.
+const SURELY_THERE: Duration = Duration::from_secs(1800);
 /// Publications lost to other writers before giving up.
 const MAX_ATTEMPTS: u32 = 20;
 
@@ -123,6 +126,8 @@ async fn commit_tables(pooling: &Pooling<'_>, base: &Snapshot, ready: &Ready) ->
         Some(current) => data.files(current.table_version).await?,
         None => FileSet::new(),
     };
+    still_there(&ready.spec, &store.data_path(name), &ready.files).await?;
+    still_there(&ready.spec, &store.rejects_path(name), &ready.reject_files).await?;
     let target = target(pooling, ready, published.clone()).await?;
     let shape =
         TableShape { schema: Arc::clone(&ready.spec.schema), partition: ready.spec.partition.clone() };
@@ -144,6 +149,31 @@ async fn commit_tables(pooling: &Pooling<'_>, base: &Snapshot, ready: &Ready) ->
         definition_revision: state.revision,
         distinct,
     })
+}
+
+/// Looks for files that were written long ago: `basin gc` takes what is older than its grace period and not published.
+///
+/// # Errors
+/// A refusal that names the first that is gone.
+async fn still_there(spec: &FileSpec, folder: &Path, files: &[TableFile]) -> Result<()> {
+    let young_ms = Utc::now().timestamp_millis().saturating_sub(SURELY_THERE.as_millis() as i64);
+    for file in files.iter().filter(|file| file.modified_ms < young_ms) {
+        let action = || format!("looking for {}", file.path);
+        let path = Path::parse(format!("{folder}/{}", file.path))
+            .map_err(|source| DatasetsError::Store { action: action(), source: source.into() })?;
+        match spec.store.head(&path).await {
+            Ok(_) => {}
+            Err(object_store::Error::NotFound { .. }) => {
+                let reason = format!(
+                    "{path} was removed before it was published: this pooling took longer than the grace period of \
+                     `basin gc`; pool again, and give gc a longer one"
+                );
+                return Err(DatasetsError::Refused { reason });
+            }
+            Err(source) => return Err(DatasetsError::Store { action: action(), source }),
+        }
+    }
+    Ok(())
 }
 
 /// The files of the new version: what other slices keep, and the delivery's own.
@@ -188,5 +218,31 @@ pub(super) async fn discard(catalog: &Catalog, ready: &[Ready]) {
                 tracing::warn!(%path, %error, "file of a refused delivery not deleted");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::tests::world::{World, name, plain};
+    use crate::table::DataLayout;
+
+    #[tokio::test]
+    async fn a_file_that_was_removed_meanwhile_is_not_published() {
+        let world = World::new(&plain(), true).await;
+        world.pool("a.csv", "date,city,confirmed\n2020-01-20,武汉,1\n").await.unwrap();
+        let snapshot = world.catalog.latest().await.unwrap();
+        let definition = &snapshot.dataset(&name()).unwrap().definition;
+        let spec = FileSpec::of_dataset(&world.catalog, definition, DataLayout::default());
+        let there = world.published(None).await.into_values().next().unwrap();
+        let old = TableFile { modified_ms: 0, ..there.clone() };
+        let gone = TableFile { path: "part-gone.parquet".to_owned(), ..there };
+        assert!(
+            still_there(&spec, &spec.folder, &[old.clone(), gone.clone()]).await.is_ok(),
+            "the second is young"
+        );
+        let error =
+            still_there(&spec, &spec.folder, &[old, TableFile { modified_ms: 0, ..gone }]).await.unwrap_err();
+        assert!(matches!(error, DatasetsError::Refused { .. }) && error.to_string().contains("part-gone"));
     }
 }

@@ -8,6 +8,7 @@ mod block;
 mod csv;
 mod decode;
 mod excel;
+mod footer;
 mod header;
 mod json;
 mod native;
@@ -16,8 +17,10 @@ mod split;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use footer::impossible;
 pub(crate) use raw::{RawBatch, RawRows};
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -55,6 +58,16 @@ pub(crate) fn open(
     if file.bytes == 0 {
         return Err(DatasetsError::file(&file.name, "the file is empty (0 bytes); deliver it again"));
     }
+    let batches = guarded(&file.name, || open_format(file, format, batch_rows, on_bytes))??;
+    Ok(Box::new(Guarded { name: file.name.clone(), batches, done: false }))
+}
+
+fn open_format(
+    file: &SourceFile,
+    format: &Format,
+    batch_rows: usize,
+    on_bytes: &OnBytes,
+) -> Result<RawBatches> {
     match format {
         Format::Csv(csv) => csv::open(file, csv, batch_rows, on_bytes),
         Format::Json(encoding) => json::open(file, *encoding, json::Form::Array, batch_rows, on_bytes),
@@ -63,6 +76,36 @@ pub(crate) fn open(
         Format::Arrow => native::open_arrow(file, on_bytes),
         Format::Excel(excel) => excel::open(file, excel, batch_rows, on_bytes),
     }
+}
+
+/// Batches of a reader that may panic on a damaged file.
+struct Guarded {
+    name: String,
+    batches: RawBatches,
+    done: bool,
+}
+
+impl Iterator for Guarded {
+    type Item = Result<RawBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let next = guarded(&self.name, || self.batches.next());
+        self.done = !matches!(next, Ok(Some(Ok(_))));
+        next.unwrap_or_else(|error| Some(Err(error)))
+    }
+}
+
+/// Turns a panic of a library that reads somebody's file into an error that names the file: the reader is not used again.
+fn guarded<T>(name: &str, read: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        let reason = "the file can't be read: its reader gave up on it; it may be damaged: deliver it again";
+        DatasetsError::file_because(name, reason, text)
+    })
 }
 
 /// Runs a reader's step function until it says that nothing is left, or fails.

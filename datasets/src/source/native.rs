@@ -9,8 +9,10 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
 
 use super::decode::unreadable;
+use super::footer::impossible;
 use super::header::unique;
 use super::raw::{RawBatch, RawRows};
 use super::{OnBytes, RawBatches, SourceFile, batches};
@@ -28,6 +30,9 @@ pub(super) fn open_parquet(file: &SourceFile, batch_rows: usize, on_bytes: &OnBy
     };
     let opened = File::open(&file.path).map_err(|error| unreadable(file, error))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(refuse)?;
+    if let Some(what) = impossible(builder.metadata(), file.bytes) {
+        return Err(refuse(ParquetError::General(what)));
+    }
     let rows = builder.metadata().file_metadata().num_rows().unsigned_abs();
     let reader = builder.with_batch_size(batch_rows).build().map_err(refuse)?;
     stream(file, reader, Some(rows), on_bytes)

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use deltalake_core::DeltaTableError;
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake_core::kernel::transaction::{CommitData, TransactionError};
 use deltalake_core::kernel::{Action, Add, LogicalFileView, Metadata, MetadataExt, Protocol, new_metadata};
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, default_logstore};
@@ -29,6 +30,8 @@ use crate::{DatasetsError, Result};
 const CHECKPOINT_EVERY: u64 = 10;
 /// The tag of a file that says where its sketches of distinct values are: `OFFSET:BYTES`.
 const COUNTS_TAG: &str = "basin.distinct";
+/// The tag of a file with the XXH64 of its bytes, in hexadecimal digits.
+const CHECKSUM_TAG: &str = "basin.xxh64";
 /// Losing the race for a version this often means that something else is wrong.
 const MAX_ATTEMPTS: u32 = 50;
 
@@ -39,6 +42,30 @@ pub(crate) struct TableShape {
     pub(crate) schema: SchemaRef,
     /// Partition columns.
     pub(crate) partition: Vec<String>,
+}
+
+/// Reads several versions of a table, from old to new, each from the one before.
+#[derive(Debug)]
+pub(crate) struct Walk<'a> {
+    table: &'a DeltaTable,
+    state: Option<DeltaTableState>,
+}
+
+impl Walk<'_> {
+    /// Lists the files of a version, which is not older than the last.
+    ///
+    /// # Errors
+    /// As [`DeltaTable::files`]; the next version is read from the log's begin then.
+    pub(crate) async fn files(&mut self, version: u64) -> Result<FileSet> {
+        let state = match self.state.take() {
+            None => self.table.state(Some(version)).await?,
+            Some(mut state) => {
+                state.update(self.table.log.as_ref(), Some(version)).await?;
+                state
+            }
+        };
+        file_set(self.state.insert(state))
+    }
 }
 
 /// The Delta table of one folder of the store.
@@ -70,6 +97,24 @@ impl DeltaTable {
     /// The store's errors; a version that does not exist.
     pub(crate) async fn files(&self, version: u64) -> Result<FileSet> {
         file_set(&self.state(Some(version)).await?)
+    }
+
+    /// Starts to read several versions.
+    pub(crate) fn walk(&self) -> Walk<'_> {
+        Walk { table: self, state: None }
+    }
+
+    /// Makes the newest version hold what an earlier one holds, or nothing, when it holds anything else.
+    ///
+    /// # Errors
+    /// The store's errors.
+    pub(crate) async fn supersede(&self, published: Option<u64>) -> Result<u64> {
+        let version = published.unwrap_or_default();
+        let state = self.state(Some(version)).await?;
+        let target = if published.is_some() { file_set(&state)? } else { FileSet::new() };
+        let schema: Schema = state.schema().as_ref().try_into_arrow()?;
+        let partition = state.metadata().partition_columns().to_vec();
+        self.commit(&target, &TableShape { schema: Arc::new(schema), partition }).await
     }
 
     /// Makes the newest version hold exactly the target files; gives its version number.
@@ -154,13 +199,16 @@ fn file_set(state: &DeltaTableState) -> Result<FileSet> {
         let rows = view
             .num_records()
             .ok_or_else(|| DatasetsError::internal(format!("the delta log has no row count for {path}")))?;
+        let tags = tags(&view);
+        let tag = |name| tags.get(name)?.as_deref();
         let file = TableFile {
             size_bytes: view.size().unsigned_abs(),
             rows: rows as u64,
             modified_ms: view.modification_time(),
             partition: view.partition_values_map().into_iter().collect(),
             stats: view.stats().unwrap_or_default(),
-            counts: counts(&view),
+            counts: tag(COUNTS_TAG).and_then(counts),
+            checksum: tag(CHECKSUM_TAG).and_then(|hex| u64::from_str_radix(hex, 16).ok()),
             path: path.clone(),
         };
         files.insert(path, file);
@@ -251,16 +299,22 @@ fn has_local_timestamp(data_type: &DataType) -> bool {
     }
 }
 
-/// A tag of another form is none.
 #[expect(deprecated, reason = "the only way to a file's tags that does not take the log's arrays apart")]
-fn counts(view: &LogicalFileView) -> Option<Counts> {
-    let add = view.add_action();
-    let (offset, bytes) = add.tags.as_ref()?.get(COUNTS_TAG)?.as_deref()?.split_once(':')?;
+fn tags(view: &LogicalFileView) -> HashMap<String, Option<String>> {
+    view.add_action().tags.unwrap_or_default()
+}
+
+/// A tag of another form is none.
+fn counts(tag: &str) -> Option<Counts> {
+    let (offset, bytes) = tag.split_once(':')?;
     Some(Counts { offset: offset.parse().ok()?, bytes: bytes.parse().ok()? })
 }
 
 fn add(file: &TableFile) -> Add {
-    let tag = |counts: Counts| (COUNTS_TAG.to_owned(), Some(format!("{}:{}", counts.offset, counts.bytes)));
+    let counts = file.counts.map(|counts| (COUNTS_TAG, format!("{}:{}", counts.offset, counts.bytes)));
+    let checksum = file.checksum.map(|checksum| (CHECKSUM_TAG, format!("{checksum:016x}")));
+    let tags: HashMap<String, Option<String>> =
+        counts.into_iter().chain(checksum).map(|(name, value)| (name.to_owned(), Some(value))).collect();
     Add {
         path: file.path.clone(),
         partition_values: file.partition.clone().into_iter().collect(),
@@ -268,7 +322,7 @@ fn add(file: &TableFile) -> Add {
         modification_time: file.modified_ms,
         data_change: true,
         stats: Some(file.stats.clone()),
-        tags: file.counts.map(|counts| HashMap::from([tag(counts)])),
+        tags: (!tags.is_empty()).then_some(tags),
         ..Add::default()
     }
 }

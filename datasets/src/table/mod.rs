@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use delta::{DeltaTable, TableShape};
 pub(crate) use distinct::{Published, distinct_counts};
-pub(crate) use read::{align, batches, file_order};
+pub(crate) use read::{align, batches, file_order, footer};
 pub(crate) use replace::keep_other_slices;
 pub(crate) use slices::SliceIndex;
 pub(crate) use spec::{DataLayout, FileSpec};
@@ -47,6 +47,8 @@ pub(crate) struct TableFile {
     pub(crate) stats: String,
     /// Where in the file its sketches are; none in files of earlier releases.
     pub(crate) counts: Option<Counts>,
+    /// XXH64 of all its bytes; none in files of earlier releases.
+    pub(crate) checksum: Option<u64>,
 }
 
 /// The place of a file's sketches of distinct values.

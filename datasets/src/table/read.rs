@@ -19,6 +19,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use super::{TableFile, WRITER};
+use crate::source::impossible;
 use crate::{DatasetsError, Result};
 
 /// Rows of one batch.
@@ -35,13 +36,30 @@ pub(crate) async fn batches(
     columns: Option<&[String]>,
 ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
     let reader = StoreReader::open(store, folder, file)?;
-    let mut builder = ParquetRecordBatchStreamBuilder::new(reader).await?.with_batch_size(BATCH_ROWS);
+    let path = reader.path.clone();
+    let unread = move |error| unread(&path, error);
+    let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(&unread)?;
+    let mut builder = builder.with_batch_size(BATCH_ROWS);
     if let Some(columns) = columns {
         let names = columns.iter().map(String::as_str);
         let mask = ProjectionMask::columns(builder.parquet_schema(), names);
         builder = builder.with_projection(mask);
     }
-    Ok(builder.build()?.map_err(DatasetsError::from).boxed())
+    Ok(builder.build().map_err(&unread)?.map_err(unread).boxed())
+}
+
+/// Reads a file's footer.
+///
+/// # Errors
+/// The store's errors; a damaged file.
+pub(crate) async fn footer(
+    store: &Arc<dyn ObjectStore>,
+    folder: &Path,
+    file: &TableFile,
+) -> Result<Arc<ParquetMetaData>> {
+    let mut reader = StoreReader::open(store, folder, file)?;
+    let read = reader.get_metadata(None).await;
+    read.map_err(|error| unread(&reader.path, error))
 }
 
 /// The columns that a file's rows are sorted by, ascending with NULL last, as Basin's own footer says it.
@@ -53,8 +71,7 @@ pub(crate) async fn file_order(
     folder: &Path,
     file: &TableFile,
 ) -> Result<Vec<String>> {
-    let mut reader = StoreReader::open(store, folder, file)?;
-    let footer = reader.get_metadata(None).await?;
+    let footer = footer(store, folder, file).await?;
     let ours = footer.file_metadata().created_by().is_some_and(|by| by.starts_with(WRITER));
     let Some(first) = footer.row_groups().first().filter(|_| ours) else { return Ok(Vec::new()) };
     let columns = first.sorting_columns().into_iter().flatten();
@@ -64,6 +81,21 @@ pub(crate) async fn file_order(
         column.path().parts().first().cloned()
     };
     Ok(columns.map_while(|column| name(column.column_idx)).collect())
+}
+
+/// Names the file, and tells one that is damaged or missing from a store that does not answer.
+fn unread(path: &Path, error: ParquetError) -> DatasetsError {
+    let source = match error {
+        ParquetError::External(source) => match source.downcast::<object_store::Error>() {
+            Ok(source) if !matches!(*source, object_store::Error::NotFound { .. }) => {
+                return DatasetsError::Store { action: format!("reading {path}"), source: *source };
+            }
+            Ok(source) => source.into(),
+            Err(source) => source,
+        },
+        damaged => damaged.into(),
+    };
+    DatasetsError::DataFile { object: path.to_string(), source }
 }
 
 /// Brings a batch of an older file to today's schema: items that it lacks are NULL.
@@ -95,13 +127,26 @@ impl StoreReader {
     }
 }
 
+impl StoreReader {
+    /// Tells a file of another size than the Delta log records, for which stores have words of their own.
+    async fn explained(&self, error: object_store::Error) -> ParquetError {
+        let found = self.store.head(&self.path).await;
+        match found.ok().map(|found| found.size).filter(|size| *size != self.size_bytes) {
+            Some(size) => {
+                ParquetError::General(format!("it has {size} bytes instead of {}", self.size_bytes))
+            }
+            None => ParquetError::External(error.into()),
+        }
+    }
+}
+
 impl AsyncFileReader for StoreReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
         let read = async move {
-            self.store
-                .get_range(&self.path, range)
-                .await
-                .map_err(|error| ParquetError::External(error.into()))
+            match self.store.get_range(&self.path, range).await {
+                Ok(bytes) => Ok(bytes),
+                Err(error) => Err(self.explained(error).await),
+            }
         };
         read.boxed()
     }
@@ -111,10 +156,10 @@ impl AsyncFileReader for StoreReader {
         ranges: Vec<Range<u64>>,
     ) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
         let read = async move {
-            self.store
-                .get_ranges(&self.path, &ranges)
-                .await
-                .map_err(|error| ParquetError::External(error.into()))
+            match self.store.get_ranges(&self.path, &ranges).await {
+                Ok(bytes) => Ok(bytes),
+                Err(error) => Err(self.explained(error).await),
+            }
         };
         read.boxed()
     }
@@ -124,7 +169,13 @@ impl AsyncFileReader for StoreReader {
         _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
         let size_bytes = self.size_bytes;
-        async move { Ok(Arc::new(ParquetMetaDataReader::new().load_and_finish(self, size_bytes).await?)) }
-            .boxed()
+        let read = async move {
+            let footer = ParquetMetaDataReader::new().load_and_finish(self, size_bytes).await?;
+            match impossible(&footer, size_bytes) {
+                None => Ok(Arc::new(footer)),
+                Some(what) => Err(ParquetError::General(what)),
+            }
+        };
+        read.boxed()
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A file appears in the store only after [`Upload::commit`]; dropping the upload aborts it.
 
+use std::hash::Hasher;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use twox_hash::XxHash64;
 
 use crate::{DatasetsError, Result};
 
@@ -31,6 +33,7 @@ enum Message {
 pub(crate) struct Upload {
     chunk: Vec<u8>,
     written_bytes: u64,
+    hash: XxHash64,
     sender: mpsc::Sender<Message>,
     task: JoinHandle<object_store::Result<()>>,
     runtime: Handle,
@@ -45,6 +48,7 @@ impl Upload {
         Self {
             chunk: Vec::with_capacity(CHUNK_BYTES),
             written_bytes: 0,
+            hash: XxHash64::default(),
             sender,
             task,
             runtime: runtime.clone(),
@@ -55,6 +59,11 @@ impl Upload {
     /// Bytes written so far.
     pub(crate) fn written_bytes(&self) -> u64 {
         self.written_bytes
+    }
+
+    /// XXH64 of the bytes written so far.
+    pub(crate) fn checksum(&self) -> u64 {
+        self.hash.finish()
     }
 
     /// Completes the file and waits until the store has it.
@@ -87,6 +96,7 @@ impl Upload {
 impl Write for Upload {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.chunk.extend_from_slice(bytes);
+        self.hash.write(bytes);
         self.written_bytes += bytes.len() as u64;
         if self.chunk.len() >= CHUNK_BYTES {
             self.send_chunk()?;

@@ -192,7 +192,7 @@ impl OpenFile {
         let counts = if spec.counted { Some(self.write_sketches(spec)?) } else { None };
         let metadata = self.writer.finish()?;
         let upload = self.writer.inner_mut();
-        let size_bytes = upload.written_bytes();
+        let (size_bytes, checksum) = (upload.written_bytes(), upload.checksum());
         upload.commit()?;
         let partition: BTreeMap<_, _> = spec.partition.iter().cloned().zip(self.values).collect();
         Ok(TableFile {
@@ -203,6 +203,7 @@ impl OpenFile {
             partition,
             stats: stats_json(&spec.schema, &metadata)?,
             counts,
+            checksum: Some(checksum),
         })
     }
 

@@ -6,11 +6,13 @@
 //!
 //! `cache` keeps the chunks; `source` stands where the Parquet source of a scan would; `file` prunes a file's row
 //! groups and blocks as the Parquet scan does; `group` gives the rows of a row group, filling what is missing, as the
-//! `output` that is asked; `sieve` drops rows that the operators above know not to need.
+//! `output` that is asked; `sieve` drops rows that the operators above know not to need; `named` tells the log which file can't
+//! be read.
 
 mod cache;
 mod file;
 mod group;
+mod named;
 mod output;
 mod sieve;
 mod source;

@@ -2,6 +2,7 @@
 
 use super::cache::HotColumns;
 use super::file::{FilePlan, Recipe};
+use super::named::NamedMorselizer;
 use super::sieve::Judges;
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -22,12 +23,13 @@ use object_store::ObjectStore;
 use std::fmt;
 use std::sync::Arc;
 
-/// A Parquet source whose columns come from memory where they are kept there.
+/// A Parquet source whose columns come from memory where some are kept there, and whose errors name their file.
 #[derive(Clone)]
 pub(crate) struct HotSource {
     parquet: Arc<dyn FileSource>,
     reader: Arc<dyn ParquetFileReaderFactory>,
-    columns: Arc<HotColumns>,
+    /// None: nothing is kept.
+    columns: Option<Arc<HotColumns>>,
     /// The column whose first, or last, values are wanted first.
     leading: Option<Leading>,
 }
@@ -44,7 +46,7 @@ impl HotSource {
     pub(crate) fn new(
         parquet: Arc<dyn FileSource>,
         reader: Arc<dyn ParquetFileReaderFactory>,
-        columns: Arc<HotColumns>,
+        columns: Option<Arc<HotColumns>>,
     ) -> Self {
         Self { parquet, reader, columns, leading: None }
     }
@@ -78,8 +80,9 @@ impl FileSource for HotSource {
     ) -> Result<Box<dyn Morselizer>> {
         let cold = self.parquet.create_morselizer(store, config, partition)?;
         // A limit ends before a row group does: nothing could be kept.
-        let Some(projection) = self.parquet.projection().filter(|_| config.limit.is_none()) else {
-            return Ok(cold);
+        let projection = self.parquet.projection().filter(|_| config.limit.is_none());
+        let (Some(projection), Some(columns)) = (projection, &self.columns) else {
+            return Ok(Box::new(NamedMorselizer::new(cold)));
         };
         let recipe = Recipe {
             schema: self.parquet.table_schema().clone(),
@@ -88,11 +91,12 @@ impl FileSource for HotSource {
             predicate: self.parquet.filter(),
             leading: self.leading.clone(),
             reader: Arc::clone(&self.reader),
-            columns: Arc::clone(&self.columns),
+            columns: Arc::clone(columns),
             metrics: self.parquet.metrics().clone(),
             partition,
         };
-        Ok(Box::new(HotMorselizer { cold: cold.into(), recipe: Arc::new(recipe) }))
+        let hot = HotMorselizer { cold: cold.into(), recipe: Arc::new(recipe) };
+        Ok(Box::new(NamedMorselizer::new(Box::new(hot))))
     }
 
     fn table_schema(&self) -> &TableSchema {

@@ -46,15 +46,16 @@ impl LocalCatalog {
         Self { described: true, ..self.clone() }
     }
 
-    fn dataset(&self, name: &DatasetName) -> Option<Arc<dyn TableProvider>> {
-        let view = self.grants.dataset(name)?;
+    fn dataset(&self, name: &DatasetName) -> Result<Option<Arc<dyn TableProvider>>> {
+        let Some(view) = self.grants.dataset(name) else { return Ok(None) };
         if self.described {
-            return Some(Arc::new(EmptyTable::new(view.definition().arrow_schema())));
+            return Ok(Some(Arc::new(EmptyTable::new(view.definition().arrow_schema()))));
         }
+        self.grants.policy().check_kept(view.state())?;
         let rules = Rules::of(&view, &self.grants, self.mask_key, &self.counts).map(Arc::new);
         let table = Arc::new(self.version(name, &view));
         let of = ScanOf::Dataset(name.clone());
-        Some(Arc::new(DatasetTable { table, of, grants: Arc::clone(&self.grants), rules }))
+        Ok(Some(Arc::new(DatasetTable { table, of, grants: Arc::clone(&self.grants), rules })))
     }
 
     /// Returns the table of a rollup of a dataset that is seen as a whole.
@@ -163,7 +164,7 @@ impl SchemaProvider for LocalSchema {
             return Ok(self.catalog.system(system::SCHEMA, name)?);
         }
         let dataset = format!("{}.{name}", self.name).parse::<DatasetName>().ok();
-        Ok(dataset.and_then(|dataset| self.catalog.dataset(&dataset)))
+        Ok(dataset.map(|dataset| self.catalog.dataset(&dataset)).transpose()?.flatten())
     }
 
     fn table_exist(&self, name: &str) -> bool {

@@ -114,7 +114,7 @@ impl Grants {
     }
 
     /// Returns the snapshot whose policy is in force.
-    pub(super) fn policy(&self) -> &Arc<Snapshot> {
+    pub(crate) fn policy(&self) -> &Arc<Snapshot> {
         &self.policy
     }
 

@@ -5,6 +5,7 @@
 //! neither what is visible (policy) nor what is current (the catalog).
 
 mod files;
+mod footer;
 mod order;
 mod provider;
 mod shape;

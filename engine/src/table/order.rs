@@ -4,7 +4,8 @@
 //! are trusted. A wrong order would give wrong answers: whatever is in doubt is unordered.
 
 use super::files::TableFiles;
-use crate::error::Result;
+use super::footer::has_other_size;
+use crate::error::{EngineError, Result};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
 use datafusion::common::stats::Precision;
@@ -21,6 +22,7 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Tables of more files are not asked for their order: it would cost a request a file.
@@ -71,17 +73,44 @@ async fn file_order(
     if let Some(order) = known.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
         return Ok(order.clone());
     }
+    let reading = AssertUnwindSafe(order_in_footer(store, env, file, schema)).catch_unwind();
+    let order = match reading.await {
+        Ok(Ok(order)) => order,
+        // Only queries that read this file fail, when they do.
+        Ok(Err(EngineError::Corrupt { source })) => {
+            tracing::error!(%path, error = &*source, "a data file is missing or damaged");
+            return Ok(None);
+        }
+        Ok(Err(error)) if has_other_size(store.as_ref(), &file.object_meta).await => {
+            tracing::error!(%path, %error, "a data file has another size");
+            return Ok(None);
+        }
+        Ok(Err(error)) => return Err(error),
+        Err(_) => {
+            tracing::error!(%path, "a data file is damaged: the reader of its footer panicked");
+            return Ok(None);
+        }
+    };
+    known.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), order.clone());
+    Ok(order)
+}
+
+async fn order_in_footer(
+    store: &Arc<dyn ObjectStore>,
+    env: &Arc<RuntimeEnv>,
+    file: &PartitionedFile,
+    schema: &SchemaRef,
+) -> Result<Option<FileOrder>> {
     let footer = DFParquetMetadata::new(store.as_ref(), &file.object_meta)
         .with_file_metadata_cache(Some(env.cache_manager.get_file_metadata_cache()))
         .fetch_metadata()
         .await?;
     let ours = footer.file_metadata().created_by().is_some_and(|by| by.starts_with(OUR_WRITER));
-    let order = match ordering_from_parquet_metadata(&footer, schema)? {
-        Some(ordering) if ours => Some(names_of(&ordering)),
-        _ => None,
-    };
-    known.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), order.clone());
-    Ok(order)
+    match ordering_from_parquet_metadata(&footer, schema) {
+        Ok(Some(ordering)) if ours => Ok(Some(names_of(&ordering))),
+        Ok(_) => Ok(None),
+        Err(error) => Err(EngineError::Corrupt { source: error.into() }),
+    }
 }
 
 fn names_of(ordering: &LexOrdering) -> FileOrder {

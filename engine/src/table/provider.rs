@@ -2,6 +2,7 @@
 //! statistics, dynamic filters and late materialisation all apply.
 
 use super::files::{TableCache, TableKey};
+use super::footer::CheckedReaders;
 use super::order;
 use crate::hot::HotSource;
 use crate::session::store_url;
@@ -123,20 +124,19 @@ impl TableProvider for VersionTable {
         }
         let env = state.runtime_env();
         let url = store_url()?;
-        let reader: Arc<dyn ParquetFileReaderFactory> = Arc::new(CachedParquetFileReaderFactory::new(
-            env.object_store(&url)?,
-            env.cache_manager.get_file_metadata_cache(),
-        ));
+        let store = env.object_store(&url)?;
+        let footers = env.cache_manager.get_file_metadata_cache();
+        let cached = CachedParquetFileReaderFactory::new(Arc::clone(&store), footers);
+        let reader: Arc<dyn ParquetFileReaderFactory> =
+            Arc::new(CheckedReaders::new(store, Arc::new(cached)));
         let mut source = ParquetSource::new(table.shape.scan.clone())
             .with_table_parquet_options(state.table_options().parquet.clone())
             .with_parquet_file_reader_factory(Arc::clone(&reader));
         if let Some(hint) = state.config_options().execution.parquet.metadata_size_hint {
             source = source.with_metadata_size_hint(hint);
         }
-        let source: Arc<dyn FileSource> = match self.cache.hot() {
-            Some(hot) => Arc::new(HotSource::new(Arc::new(source), reader, Arc::clone(hot))),
-            None => Arc::new(source),
-        };
+        let hot = self.cache.hot().map(Arc::clone);
+        let source: Arc<dyn FileSource> = Arc::new(HotSource::new(Arc::new(source), reader, hot));
         let config = FileScanConfigBuilder::new(url, source)
             .with_file_groups(groups)
             .with_statistics(statistics)

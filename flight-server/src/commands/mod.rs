@@ -3,6 +3,7 @@
 
 mod advise;
 mod audit;
+mod backup;
 mod bench;
 mod dataset;
 mod demand;
@@ -10,6 +11,8 @@ mod demo;
 mod error;
 mod exit;
 mod filter;
+mod fsck;
+mod gc;
 mod grant;
 mod logging;
 mod moment;
@@ -93,6 +96,14 @@ enum Command {
     Pool(pool::PoolArgs),
     /// Merge small files of datasets and sort them as their manifests say
     Optimize(optimize::OptimizeArgs),
+    /// Check a store: catalog, tables, files; list what nothing refers to
+    Fsck(fsck::FsckArgs),
+    /// Remove what nothing refers to, and old versions when asked; says what it would do without --apply
+    Gc(gc::GcArgs),
+    /// Copy the newest snapshot, with the data that can be read as of it or earlier, to another store
+    Backup(backup::BackupArgs),
+    /// Copy a backup into a store that is empty
+    Restore(backup::RestoreArgs),
     /// Tell which layout and rollups would have helped a dataset's queries
     Advise(advise::AdviseArgs),
     /// Serve the store over Arrow Flight SQL
@@ -156,6 +167,10 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Rollup(command) => signals::interruptible(rollup::run(&session, command)).await,
         Command::Pool(args) => signals::interruptible(pool::run(&session, args)).await,
         Command::Optimize(args) => signals::interruptible(optimize::run(&session, args)).await,
+        Command::Fsck(args) => signals::interruptible(fsck::run(&session, args)).await,
+        Command::Gc(args) => signals::interruptible(gc::run(&session, args)).await,
+        Command::Backup(args) => signals::interruptible(backup::run(&session, args)).await,
+        Command::Restore(args) => signals::interruptible(backup::run_restore(&session, args)).await,
         Command::Advise(args) => signals::interruptible(advise::run(&session, args)).await,
         Command::Serve(args) => serve::run(&session, args).await,
         Command::Sql(args) => sql::run(&session, args).await,

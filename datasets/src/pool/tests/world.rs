@@ -95,6 +95,21 @@ impl World {
         world
     }
 
+    /// A world around a store that has the dataset already.
+    pub(crate) async fn reopened(folder: &std::path::Path) -> Self {
+        Self::of(crate::testing::open(folder)).await.unwrap()
+    }
+
+    pub(crate) async fn of(store: Store) -> Result<Self> {
+        let catalog = Catalog::open(store).await?;
+        Ok(Self { catalog, files: TempDir::new().unwrap(), _root: TempDir::new().unwrap() })
+    }
+
+    /// Where a store on disk is.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.catalog.store().url().to_file_path().unwrap()
+    }
+
     pub(crate) async fn apply(&self, manifest: &str) {
         let manifest = Manifest::parse(manifest).unwrap();
         let base = self.catalog.latest().await.unwrap();
