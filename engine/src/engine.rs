@@ -19,7 +19,7 @@ use crate::plan::{
 };
 use crate::policy::{self, DatasetExplanation, Grants, MaskKey, RecentPolicy, VisibleCounts};
 use crate::request::{Query, QueryRequest};
-use crate::session::{self, StoreOnIo};
+use crate::session::{self, SpillFolder, StoreOnIo};
 use crate::table::TableCache;
 use basin_catalog::{AsOf, Catalog, DatasetName, Principal, SchemaName, Snapshot};
 use chrono::Utc;
@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) io: Handle,
     pub(crate) cpu: CpuRuntime,
     pub(crate) template: SessionState,
+    /// Removed after the environment that writes there.
+    _spill: SpillFolder,
     pub(crate) cache: Arc<TableCache>,
     pub(crate) audit: Arc<AuditLog>,
     pub(crate) admission: Admission,
@@ -77,7 +79,8 @@ impl Engine {
             .map_err(|error| EngineError::internal("starting the engine outside a runtime", error))?;
         let store = catalog.store().objects();
         let read_only: Arc<dyn ObjectStore> = Arc::new(StoreOnIo::new(Arc::clone(&store), io.clone()));
-        let env = session::runtime_env(&config, Arc::clone(&read_only))?;
+        let spill = SpillFolder::make(config.spill_dir.as_deref())?;
+        let env = session::runtime_env(&config, &spill, Arc::clone(&read_only))?;
         let template = session::template(&config, Arc::clone(&env))?;
         let folder = catalog.store().audit_path();
         let audit = AuditLog::start((store, folder), &io, longest(&config), beside);
@@ -93,6 +96,7 @@ impl Engine {
                     HotColumns::of(config.hot_bytes),
                 )),
                 template,
+                _spill: spill,
                 audit: Arc::new(audit),
                 admission: Admission::new(&config),
                 planners: Planners::new(cores, io.clone(), config.planning_timeout),

@@ -4,8 +4,10 @@
 
 mod bounded;
 mod budget;
+mod spill;
 mod store;
 
+pub(crate) use spill::SpillFolder;
 pub(crate) use store::StoreOnIo;
 
 use crate::config::EngineConfig;
@@ -60,11 +62,12 @@ pub(crate) fn store_url() -> Result<ObjectStoreUrl> {
     clippy::disallowed_methods,
     reason = "this room owns the registration of Basin's own store, the only one the engine can reach"
 )]
-pub(crate) fn runtime_env(config: &EngineConfig, store: Arc<dyn ObjectStore>) -> Result<Arc<RuntimeEnv>> {
-    let mode = match &config.spill_dir {
-        Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
-        None => DiskManagerMode::OsTmpDirectory,
-    };
+pub(crate) fn runtime_env(
+    config: &EngineConfig,
+    spill: &SpillFolder,
+    store: Arc<dyn ObjectStore>,
+) -> Result<Arc<RuntimeEnv>> {
+    let mode = DiskManagerMode::Directories(vec![spill.path()]);
     let pool = TrackConsumersPool::new(FairSpillPool::new(config.memory_bytes), TRACKED);
     let env = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(pool))
