@@ -1,7 +1,7 @@
 //! `basin.toml` and the settings of a server.
 //!
 //! The file has units in its names and no secrets: the store's credentials come from the
-//! environment. Unknown keys are refused with the list of the known ones.
+//! environment or AWS's shared files. Unknown keys are refused with the list of the known ones.
 
 mod oidc;
 
@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use basin_catalog::S3Settings;
 use basin_engine::EngineConfig;
 use serde::Deserialize;
 
@@ -25,6 +26,10 @@ const MIB: u64 = 1024 * 1024;
 ///
 /// ```toml
 /// store = "s3://bucket/basin"      # where everything durable is
+///
+/// [s3]                             # see S3Settings
+/// endpoint = "https://s3.example"
+/// region = "eu-central-1"
 ///
 /// [server]
 /// listen = "0.0.0.0:32010"
@@ -65,6 +70,8 @@ const MIB: u64 = 1024 * 1024;
 pub struct Config {
     /// The store's URL.
     pub store: Option<String>,
+    /// What else is to be said of a cloud store.
+    pub s3: S3Settings,
     /// How to listen.
     pub server: ServerSection,
     /// The engine's limits.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use basin_engine::Engine;
-use basin_flight_server::{Config, ServerConfig, TlsFiles, bind};
+use basin_flight_server::{ServerConfig, TlsFiles, bind};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
@@ -15,9 +15,6 @@ use super::signals;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// The configuration file (TOML); options on the command line win over it
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
     /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:32010]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
@@ -39,12 +36,9 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) async fn run(session: &Session, args: ServeArgs) -> Result<()> {
-    let config = match &args.config {
-        Some(path) => Config::read(path)?,
-        None => Config::default(),
-    };
+    let config = session.config();
     let listening = listening(config.server(), args)?;
-    let catalog = session.open_or(config.store.as_deref()).await?;
+    let catalog = session.open().await?;
     let engine = Engine::new(catalog, config.engine())?;
     let server = bind(engine, listening).await?;
     let shutdown = CancellationToken::new();
