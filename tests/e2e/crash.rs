@@ -21,11 +21,11 @@ const MOMENTS: u32 = 20;
 const ATTEMPTS: u32 = 100;
 const SEED: u64 = 2020;
 const ROWS: u32 = 40_000;
-const STATE: &str = "SELECT l.least, l.greatest, l.number, r.least, r.greatest, r.number
+pub(crate) const STATE: &str = "SELECT l.least, l.greatest, l.number, r.least, r.greatest, r.number
     FROM (SELECT min(delivery) AS least, max(delivery) AS greatest, count(*) AS number FROM test.left_bank) AS l
     CROSS JOIN (SELECT min(delivery) AS least, max(delivery) AS greatest, count(*) AS number FROM test.right_bank) AS r";
 
-fn manifest(bank: &str, sequence: u32) -> String {
+pub(crate) fn manifest(bank: &str, sequence: u32) -> String {
     let layout = format!(
         r#"
 [layout]

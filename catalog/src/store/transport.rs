@@ -79,6 +79,12 @@ impl HttpService for Transport {
             if let (429 | 503, Some(pause)) = (status, retry_after(&parts.headers)) {
                 tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
             }
+            if status == 404 && text.contains("<Code>NoSuchBucket</Code>") {
+                // Not an object that is missing: nothing may be concluded from it.
+                let missing =
+                    io::Error::new(io::ErrorKind::NotFound, format!("the bucket is not there: {text}"));
+                return Err(HttpError::new(HttpErrorKind::Decode, missing));
+            }
             if asked.creates && status == 409 && self.conflicts == Conflicts::Repeated {
                 return Err(HttpError::new(HttpErrorKind::Request, Conflict(text)));
             }

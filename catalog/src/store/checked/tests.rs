@@ -198,6 +198,16 @@ async fn creations_tell_a_conflict_from_what_is_there_already() {
 }
 
 #[tokio::test]
+async fn a_missing_bucket_is_no_missing_object() {
+    let missing =
+        |code: &str| answer("404 Not Found", &[], format!("<Error><Code>{code}</Code></Error>").as_bytes());
+    let server = Server::start(vec![missing("NoSuchKey"), missing("NoSuchBucket")]).await;
+    assert!(matches!(server.objects.get(&path()).await, Err(Error::NotFound { .. })));
+    let error = server.objects.get(&path()).await.unwrap_err();
+    assert!(matches!(error, Error::Generic { .. }) && chain(&error).contains("bucket"), "{}", chain(&error));
+}
+
+#[tokio::test]
 async fn an_upload_whose_last_reply_was_lost_is_looked_for() {
     let begun = b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
     for (size, is_right) in [("5", true), ("4", false)] {
