@@ -156,7 +156,8 @@ impl Store {
     }
 
     /// Whether a failed request has certainly ended: in this process or on this machine's disk.
-    pub(crate) fn is_local(&self) -> bool {
+    #[must_use]
+    pub fn is_local(&self) -> bool {
         matches!(self.url.scheme(), "file" | "memory")
     }
 }

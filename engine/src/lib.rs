@@ -31,6 +31,7 @@ mod audit;
 mod cache;
 mod cancel;
 mod config;
+mod disk;
 mod engine;
 mod error;
 mod execute;

@@ -64,6 +64,8 @@ const MIB: u64 = 1024 * 1024;
 /// target_partitions = 8
 /// batch_rows = 8192
 /// result_cache_mib = 256           # 0: no results are kept
+/// disk_cache_dir = "/var/cache/basin"
+/// disk_cache_mib = 8192
 /// ```
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -132,6 +134,10 @@ pub struct EngineSection {
     pub batch_rows: Option<usize>,
     /// Memory for results that are kept.
     pub result_cache_mib: Option<u64>,
+    /// The folder for ranges of data files of a cloud store.
+    pub disk_cache_dir: Option<PathBuf>,
+    /// Disk space for them.
+    pub disk_cache_mib: Option<u64>,
 }
 
 /// The PEM files of a TLS listener.
@@ -276,6 +282,10 @@ impl Config {
             target_partitions: section.target_partitions.unwrap_or(default.target_partitions),
             batch_rows: section.batch_rows.unwrap_or(default.batch_rows),
             result_cache_bytes: section.result_cache_mib.map_or(default.result_cache_bytes, bytes),
+            disk_cache_dir: section.disk_cache_dir.clone().or(default.disk_cache_dir),
+            disk_cache_bytes: section
+                .disk_cache_mib
+                .map_or(default.disk_cache_bytes, |mib| mib.saturating_mul(MIB)),
         }
     }
 }

@@ -22,7 +22,8 @@ pub(super) fn rows(local: &LocalCatalog) -> Result<RecordBatch> {
     let results = ("results", local.results.figures());
     let plans = local.plans.upgrade().map(|plans| ("plans", plans.figures()));
     let hot = local.cache.hot().map(|columns| ("hot columns", columns.figures()));
-    table(&[Some(results), plans, hot].into_iter().flatten().collect::<Vec<_>>())
+    let disk = local.disk.as_ref().map(|shelf| ("disk", shelf.figures()));
+    table(&[Some(results), plans, hot, disk].into_iter().flatten().collect::<Vec<_>>())
 }
 
 fn table(caches: &[Named]) -> Result<RecordBatch> {

@@ -47,6 +47,12 @@ impl Cloud {
         self.folder.path().join("basin.toml")
     }
 
+    /// Adds to the configuration.
+    pub(crate) fn configure(&self, text: &str) -> Result<()> {
+        let all = fs::read_to_string(self.config())? + text;
+        Ok(fs::write(self.config(), all)?)
+    }
+
     /// A command on this store.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Command> {
         let mut command = basin(&self.url, ["--config".as_ref(), self.config().as_os_str()])?;

@@ -16,7 +16,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use tonic::Code;
 
 use super::cloud::Cloud;
-use super::proxy::Proxy;
+use super::proxy::{Fault, Proxy};
 use super::server::S3Server;
 use crate::client::{Client, login, query, status};
 use crate::crash::{STATE, manifest};
@@ -339,7 +339,8 @@ async fn everything_is_right_or_an_error_while_requests_fail() -> Result<()> {
         "{} uploads in parts were left: their begin was repeated, or their end not heard",
         server.open_uploads()?
     );
-    ensure!(faults.len() >= 9, "only these faults were made: {faults:?}");
+    ensure!(faults.values().sum::<u64>() * 15 > bed.proxy.requests(), "too few faults: {faults:?}");
+    ensure!(faults.contains_key(&Fault::ReplyLost) && faults.contains_key(&Fault::Truncated), "{faults:?}");
     for what in ["pool", "pool large", "user add", "sql", "flight"] {
         ensure!(bed.tally.0.get(&(what, Told::Done)).is_some_and(|times| *times > 0), "no {what} succeeded");
     }

@@ -1,9 +1,10 @@
 //! Basin on S3: against real servers, whole and through a proxy that lets requests fail.
 //!
 //! `server` runs s3s-fs in this process, `proxy` stands between it and the program, `cloud` runs the program against an
-//! address. The tests: `secrets`, `real_servers` (more of them with `tests/run stores`) and `faults`.
+//! address. The tests: `secrets`, `real_servers` (more of them with `tests/run stores`), `disk` and `faults`.
 
 mod cloud;
+mod disk;
 mod faults;
 mod proxy;
 mod real_servers;

@@ -50,8 +50,8 @@ pub(crate) enum Fault {
     ShortRange,
 }
 
-/// Each with its weight. A store that answers short ranges is rarer than one that fails.
-const FAULTS: [(Fault, u32); 10] = [
+/// Each with its weight; half of the creations that fail meet a conflict instead. A store that answers short ranges is rarer than one that fails.
+const FAULTS: [(Fault, u32); 9] = [
     (Fault::InternalError, 10),
     (Fault::SlowDown, 6),
     (Fault::TooManyRequests, 10),
@@ -60,7 +60,6 @@ const FAULTS: [(Fault, u32); 10] = [
     (Fault::Truncated, 16),
     (Fault::ReplyLost, 12),
     (Fault::ReplyWrong, 8),
-    (Fault::Conflict, 16),
     (Fault::ShortRange, 2),
 ];
 /// One request in so many fails.
@@ -183,7 +182,7 @@ impl Shared {
         Ok(Response::from_parts(answer, whole(bytes)))
     }
 
-    /// What happens to this request. A fault that it can't have is replaced by one that any can.
+    /// What happens to this request. Only ranges can be short.
     fn draw(&self, parts: &Parts) -> Option<Fault> {
         if !self.failing.load(Ordering::SeqCst) {
             return None;
@@ -194,6 +193,7 @@ impl Shared {
             return None;
         }
         let mut at = random.random_range(0..FAULTS.iter().map(|(_, weight)| weight).sum());
+        let conflict = parts.headers.contains_key(header::IF_NONE_MATCH) && random.random_bool(0.5);
         drop(random);
         let drawn = FAULTS.iter().find(|(_, weight)| match at.checked_sub(*weight) {
             Some(rest) => {
@@ -203,9 +203,7 @@ impl Shared {
             None => true,
         });
         let fault = match drawn.map(|(fault, _)| *fault) {
-            Some(Fault::Conflict) if !parts.headers.contains_key(header::IF_NONE_MATCH) => {
-                Fault::InternalError
-            }
+            _ if conflict => Fault::Conflict,
             Some(Fault::ShortRange) if !parts.headers.contains_key(header::RANGE) => Fault::Truncated,
             Some(fault) => fault,
             None => Fault::Reset,
