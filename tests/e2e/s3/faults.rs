@@ -11,17 +11,16 @@ use std::process::Child;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use arrow::util::display::array_value_to_string;
-use rand::rngs::StdRng;
-use rand::{RngExt as _, SeedableRng as _};
 use tonic::Code;
 
 use super::cloud::Cloud;
+use super::large::{self, LARGE_ROWS, ROW_CHARACTERS};
 use super::proxy::{Fault, Proxy};
 use super::server::S3Server;
 use crate::client::{Client, login, query, status};
 use crate::crash::{STATE, manifest};
 use crate::program::{Ended, Server};
-use crate::store::{PROVIDER, entry};
+use crate::store::PROVIDER;
 
 /// Requests of the gate that runs with all tests.
 const GATE_REQUESTS: u64 = 1_500;
@@ -100,7 +99,7 @@ impl Bed {
         let (tally, users, answered) = Default::default();
         let mut bed =
             Self { proxy, faulty, direct, tally, published: 0, large: 0, users, asked: 0, answered };
-        bed.direct.apply(&(entry("test.large", 3) + LARGE))?;
+        bed.direct.apply(&large::manifest(3))?;
         let first = bed.delivery(0)?;
         bed.direct.run(&["pool", BANKS, &first, "--provider", PROVIDER])?.success()?;
         Ok(bed)
@@ -147,24 +146,13 @@ impl Bed {
 
     /// Pools a file that is uploaded in parts until it is published.
     fn pool_large(&mut self, round: u32) -> Result<()> {
-        let file = self.faulty.folder().join("large.csv");
-        let mut random = StdRng::seed_from_u64(u64::from(round));
-        let mut text = String::from("number,noise\n");
-        for number in 0..LARGE_ROWS {
-            write!(text, "{number},")?;
-            for _ in 0..LARGE_WORDS {
-                write!(text, "{:016x}", random.random::<u64>())?;
-            }
-            text.push('\n');
-        }
-        fs::write(&file, text)?;
-        let file = file.to_string_lossy().into_owned();
+        let file = large::write_delivery(self.faulty.folder(), LARGE_ROWS, u64::from(round))?;
         for _ in 0..ATTEMPTS {
             let told = Told::by(&self.faulty.run(&["pool", "test.large", &file, "--provider", PROVIDER])?)?;
             self.tally.count("pool large", told);
             if told == Told::Done {
                 let found = self.direct.sql("SELECT count(*), sum(length(noise)) FROM test.large")?;
-                let expected = format!("{LARGE_ROWS},{}", LARGE_ROWS * LARGE_WORDS * 16);
+                let expected = format!("{LARGE_ROWS},{}", LARGE_ROWS * ROW_CHARACTERS);
                 ensure!(found == [expected], "a large delivery was acknowledged: {found:?}");
                 self.large += 1;
                 return Ok(());
@@ -270,29 +258,6 @@ impl Bed {
     }
 }
 
-/// Rows that don't compress: 10 MB as Parquet, more than one part.
-const LARGE_ROWS: u32 = 20_000;
-const LARGE_WORDS: u32 = 60;
-const LARGE: &str = r#"
-[[items]]
-name = "number"
-type = "int64"
-nullable = false
-role = "key"
-
-[[items]]
-name = "noise"
-type = "text"
-
-[[delivery]]
-kind = "large"
-files = '^large\.csv$'
-format = { type = "csv" }
-
-[delivery.columns]
-number = "number"
-noise = "noise"
-"#;
 const BANKS: &str = "test.left_bank,test.right_bank";
 
 fn wanted() -> Result<u64> {
