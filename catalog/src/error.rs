@@ -144,3 +144,20 @@ impl CatalogError {
         }
     }
 }
+
+/// The object store's error among the causes of another library's.
+#[must_use]
+pub fn store_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a object_store::Error> {
+    let mut cause = Some(error);
+    while let Some(step) = cause {
+        if let Some(found) = step.downcast_ref::<object_store::Error>() {
+            return Some(found);
+        }
+        // An I/O error names the cause of its content, and not its content.
+        cause = match step.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(content) => Some(content),
+            None => step.source(),
+        };
+    }
+    None
+}

@@ -41,7 +41,7 @@ pub use codes::{OrganisationCode, RegionCode, ResourceCode};
 pub use definition::{DatasetDefinition, Layout, Sandbox};
 pub use demand::{Decision, Demand, DemandState, Verdict};
 pub use entry::{CatalogEntry, Licence, QualityDimension, QualityMeasurement, Region, Share};
-pub use error::{CatalogError, ErrorClass, Result};
+pub use error::{CatalogError, ErrorClass, Result, store_error};
 pub use expiry::Expiry;
 pub use ids::{
     DatasetName, DeliveryId, DemandId, Digest, GrantId, ItemName, NodeId, RoleName, RollupName, SchemaName,
@@ -54,7 +54,7 @@ pub use password::PasswordHash;
 pub use policy::{DatasetPolicy, MinimumCell, RowFilter, Terms};
 pub use rollup::{Dimension, Function, Measure, Period, Rollup, RollupFill, RollupState, RollupVersion};
 pub use snapshot::{DatasetState, Snapshot};
-pub use store::{Check, Conformance, Store, Unfinished, conformance};
+pub use store::{Check, Conformance, S3Settings, Store, Unfinished, conformance};
 pub use text::LocalText;
 pub use token::{ServiceToken, TokenSecret};
 pub use version::{DatasetVersion, DeliveredFile, Delivery, SliceKey};

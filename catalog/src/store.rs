@@ -1,37 +1,44 @@
 //! The one object store that holds everything durable: opened by URL, rooted at the URL's folder.
 
+mod checked;
+mod cloud;
 mod conformance;
 mod durable;
+mod profile;
+mod settings;
+mod transport;
 mod unfinished;
 
+use std::fmt;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, RetryConfig};
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::error::{CatalogError, Result};
 use crate::ids::{DatasetName, RollupName};
 pub use conformance::{Check, Conformance, conformance};
 use durable::DurableFolder;
+pub use settings::S3Settings;
 pub use unfinished::Unfinished;
 
-/// Retries of one request to a cloud store: enough for a hiccup, short enough that a person still waits.
-const MAX_RETRIES: usize = 6;
-const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// An opened store.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
     url: Url,
+    uploads: TaskTracker,
+}
+
+/// Only its address: the clients of cloud stores know credentials.
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.url)
+    }
 }
 
 impl Store {
@@ -40,6 +47,14 @@ impl Store {
     /// # Errors
     /// As for [`Store::open`].
     pub fn create(url: &str) -> Result<Self> {
+        Self::create_with(url, &S3Settings::default())
+    }
+
+    /// As [`Store::create`], with settings for a cloud store.
+    ///
+    /// # Errors
+    /// As for [`Store::open_with`].
+    pub fn create_with(url: &str, settings: &S3Settings) -> Result<Self> {
         let parsed = parse_url(url)?;
         if parsed.scheme() == "file"
             && let Ok(folder) = parsed.to_file_path()
@@ -50,68 +65,72 @@ impl Store {
                 source: object_store::Error::Generic { store: "local folder", source: Box::new(error) },
             })?;
         }
-        Self::open(url)
+        Self::open_with(url, settings)
     }
 
     /// Opens `file:///path`, a plain path, `s3://bucket/path`, `az://container/path`, `gs://bucket/path` or `memory://`.
     ///
-    /// Cloud credentials come from the environment (`AWS_…`, `AZURE_…`, `GOOGLE_…`). Each `memory://` is a new, empty store.
+    /// Cloud credentials come from the environment (`AWS_…`, `AZURE_…`, `GOOGLE_…`) or AWS's shared files. Each `memory://`
+    /// is a new, empty store.
     ///
     /// # Errors
     /// `Invalid` for a URL that is not understood, `NotACatalog` for a local folder that is not there, `Unavailable` when
     /// the store can't be used.
     pub fn open(url: &str) -> Result<Self> {
+        Self::open_with(url, &S3Settings::default())
+    }
+
+    /// As [`Store::open`], with settings for a cloud store: of those of Azure and GCS only the retries count.
+    ///
+    /// # Errors
+    /// As for [`Store::open`], and `Invalid` for settings that can't be used.
+    pub fn open_with(url: &str, settings: &S3Settings) -> Result<Self> {
         let url = parse_url(url)?;
-        let failed = |source| CatalogError::Unavailable {
-            url: url.to_string(),
-            doing: "opening it".to_owned(),
-            source,
-        };
-        let retry =
-            RetryConfig { max_retries: MAX_RETRIES, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() };
-        let objects: Arc<dyn ObjectStore> = match url.scheme() {
+        let local = |objects: Arc<dyn ObjectStore>| (objects, TaskTracker::new());
+        let (objects, uploads): (Arc<dyn ObjectStore>, TaskTracker) = match url.scheme() {
             "file" => {
                 let folder =
                     url.to_file_path().map_err(|()| wrong_url(url.as_str(), "it is no local path"))?;
                 if !folder.is_dir() && !folder.is_file() {
                     return Err(CatalogError::NotACatalog { url: url.to_string() });
                 }
-                Arc::new(DurableFolder::open(&folder).map_err(failed)?)
+                let folder = DurableFolder::open(&folder);
+                let doing = "opening it".to_owned();
+                let url = url.to_string();
+                local(Arc::new(folder.map_err(|source| CatalogError::Unavailable { url, doing, source })?))
             }
-            "memory" => Arc::new(InMemory::new()),
-            "s3" => {
-                let builder = AmazonS3Builder::from_env().with_url(url.as_str()).with_retry(retry);
-                below(builder.build().map_err(failed)?, &url)?
-            }
-            "az" => {
-                let builder = MicrosoftAzureBuilder::from_env().with_url(url.as_str()).with_retry(retry);
-                below(builder.build().map_err(failed)?, &url)?
-            }
-            "gs" => {
-                let builder = GoogleCloudStorageBuilder::from_env().with_url(url.as_str()).with_retry(retry);
-                below(builder.build().map_err(failed)?, &url)?
-            }
+            "memory" => local(Arc::new(InMemory::new())),
+            "s3" => cloud::s3(&url, settings, &cloud::Environment::of_process())?,
+            "az" => cloud::azure(&url, settings)?,
+            "gs" => cloud::google(&url, settings)?,
             other => return Err(wrong_url(url.as_str(), &format!("stores are {SCHEMES}, not {other}://"))),
         };
-        Ok(Self { objects, url })
+        Ok(Self { objects, url, uploads })
     }
 
     /// A store around objects that a test provides.
     #[cfg(test)]
     pub(crate) fn of(objects: Arc<dyn ObjectStore>, url: &str) -> Self {
-        Self { objects, url: parse_url(url).unwrap() }
+        Self { objects, url: parse_url(url).unwrap(), uploads: TaskTracker::new() }
     }
 
     /// The same store with its requests going through another layer, such as one that fails on purpose.
     #[must_use]
     pub fn through(self, layer: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
-        Self { objects: layer(self.objects), url: self.url }
+        Self { objects: layer(self.objects), url: self.url, uploads: self.uploads }
     }
 
     /// The objects, with paths from the store's root. Creation is atomic; on a local disk, what was written is synced.
     #[must_use]
     pub fn objects(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.objects)
+    }
+
+    /// Waits until each upload in parts is complete or given up, as whoever ends the process does: the parts of one that
+    /// is cut short stay in a cloud store, unseen and paid for.
+    pub async fn uploads_end(&self) {
+        self.uploads.close();
+        self.uploads.wait().await;
     }
 
     /// Where the store is; holds no secrets.
@@ -145,7 +164,8 @@ impl Store {
     }
 
     /// Whether a failed request has certainly ended: in this process or on this machine's disk.
-    pub(crate) fn is_local(&self) -> bool {
+    #[must_use]
+    pub fn is_local(&self) -> bool {
         matches!(self.url.scheme(), "file" | "memory")
     }
 }
@@ -183,13 +203,6 @@ fn folder_url(text: &str) -> Result<Url> {
     let path: PathBuf = std::path::absolute(FilePath::new(text))
         .map_err(|error| wrong_url(text, &format!("it is no usable path: {error}")))?;
     Url::from_directory_path(&path).map_err(|()| wrong_url(text, "it is no usable path"))
-}
-
-/// The part of a bucket below the URL's path.
-fn below(bucket: impl ObjectStore, url: &Url) -> Result<Arc<dyn ObjectStore>> {
-    let path =
-        Path::from_url_path(url.path()).map_err(|error| wrong_url(url.as_str(), &error.to_string()))?;
-    Ok(if path.as_ref().is_empty() { Arc::new(bucket) } else { Arc::new(PrefixStore::new(bucket, path)) })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use arrow::error::ArrowError;
-use basin_catalog::{CatalogError, ErrorClass};
+use basin_catalog::{CatalogError, ErrorClass, store_error};
 use datafusion::error::DataFusionError;
 use deltalake_core::DeltaTableError;
 use parquet::errors::ParquetError;
@@ -134,11 +134,11 @@ impl DatasetsError {
             },
             Self::DataFusion(error) => match error.find_root() {
                 DataFusionError::ResourcesExhausted(_) => ErrorClass::ResourceExhausted,
-                _ => ErrorClass::Internal,
+                _ => of_store(error),
             },
-            Self::Arrow(_) | Self::Parquet(_) | Self::DataFile { .. } | Self::Internal { .. } => {
-                ErrorClass::Internal
-            }
+            Self::Arrow(error) => of_store(error),
+            Self::Parquet(error) => of_store(error),
+            Self::DataFile { .. } | Self::Internal { .. } => ErrorClass::Internal,
             Self::Cancelled => ErrorClass::Cancelled,
         }
     }
@@ -161,5 +161,14 @@ impl DatasetsError {
     /// Refuses a file because of another library's error.
     pub(crate) fn file_because(file: &str, reason: impl Into<String>, cause: impl Into<Cause>) -> Self {
         Self::Source { file: file.to_owned(), line: None, reason: reason.into(), source: Some(cause.into()) }
+    }
+}
+
+/// The class of an error that may come from the store while rows are read or written.
+fn of_store(error: &(dyn std::error::Error + 'static)) -> ErrorClass {
+    match store_error(error) {
+        // What is published and missing does not come back by asking again.
+        Some(object_store::Error::NotFound { .. }) | None => ErrorClass::Internal,
+        Some(_) => ErrorClass::Unavailable,
     }
 }

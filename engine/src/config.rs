@@ -38,6 +38,10 @@ pub struct EngineConfig {
     pub batch_rows: usize,
     /// Memory for results that are kept for whoever asks the same again; 0 keeps none.
     pub result_cache_bytes: usize,
+    /// Folder on a local disk for ranges of data files of a cloud store; without one none are kept.
+    pub disk_cache_dir: Option<PathBuf>,
+    /// Disk space for them; 0 keeps none.
+    pub disk_cache_bytes: u64,
 }
 
 impl EngineConfig {
@@ -53,6 +57,7 @@ impl EngineConfig {
             max_running_of_user: self.max_running_of_user.div_ceil(parts),
             max_waiting: self.max_waiting.div_ceil(parts),
             result_cache_bytes: self.result_cache_bytes / parts,
+            disk_cache_bytes: self.disk_cache_bytes / parts as u64,
             ..self
         }
     }
@@ -78,6 +83,8 @@ impl Default for EngineConfig {
             target_partitions: cores,
             batch_rows: 8192,
             result_cache_bytes: 256 * MIB,
+            disk_cache_dir: None,
+            disk_cache_bytes: 8 * 1024 * MIB as u64,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::audit::{AuditLog, Record, Rolled};
 use crate::beside::{Alone, Beside};
 use crate::cache::ResultCache;
 use crate::config::EngineConfig;
+use crate::disk::{DiskCached, Shelf};
 use crate::error::{EngineError, Result};
 use crate::execute::CpuRuntime;
 use crate::hot::HotColumns;
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) counts: Arc<VisibleCounts>,
     pub(crate) results: Arc<ResultCache>,
     pub(crate) plans: Arc<RecentPlans>,
+    pub(crate) disk: Option<Arc<Shelf>>,
 }
 
 impl Engine {
@@ -78,7 +80,12 @@ impl Engine {
         let io = Handle::try_current()
             .map_err(|error| EngineError::internal("starting the engine outside a runtime", error))?;
         let store = catalog.store().objects();
-        let read_only: Arc<dyn ObjectStore> = Arc::new(StoreOnIo::new(Arc::clone(&store), io.clone()));
+        let disk = disk_cache(&catalog, &config)?;
+        let cached: Arc<dyn ObjectStore> = match &disk {
+            Some(shelf) => Arc::new(DiskCached::new(Arc::clone(&store), Arc::clone(shelf))),
+            None => Arc::clone(&store),
+        };
+        let read_only: Arc<dyn ObjectStore> = Arc::new(StoreOnIo::new(cached, io.clone()));
         let spill = SpillFolder::make(config.spill_dir.as_deref())?;
         let env = session::runtime_env(&config, &spill, Arc::clone(&read_only))?;
         let template = session::template(&config, Arc::clone(&env))?;
@@ -105,6 +112,7 @@ impl Engine {
                 counts: Arc::default(),
                 results: Arc::new(ResultCache::new(config.result_cache_bytes)),
                 plans: Arc::new(RecentPlans::new()),
+                disk,
                 catalog,
                 config,
                 io,
@@ -333,9 +341,20 @@ impl Engine {
             counts: Arc::clone(&self.shared.counts),
             results: Arc::clone(&self.shared.results),
             plans: Arc::downgrade(&self.shared.plans),
+            disk: self.shared.disk.clone(),
             described: false,
         })
     }
+}
+
+/// The cache on disk that the configuration asks for. What is on a local disk already needs none.
+fn disk_cache(catalog: &Catalog, config: &EngineConfig) -> Result<Option<Arc<Shelf>>> {
+    let (Some(folder), false) = (&config.disk_cache_dir, catalog.store().is_local()) else { return Ok(None) };
+    if config.disk_cache_bytes == 0 {
+        return Ok(None);
+    }
+    let shelf = Shelf::open(folder, catalog.store().url().as_str(), config.disk_cache_bytes)?;
+    Ok(Some(Arc::new(shelf)))
 }
 
 /// Tells, without reading the statement, whether it can't have parameters.

@@ -4,7 +4,7 @@
 //! path, a store URL or an internal plan. Causes are kept as `source` for the log.
 
 use crate::request::QueryId;
-use basin_catalog::{CatalogError, ErrorClass};
+use basin_catalog::{CatalogError, ErrorClass, store_error};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use std::time::Duration;
@@ -286,18 +286,15 @@ fn is_computation(error: &ArrowError) -> bool {
 fn fault(error: DataFusionError) -> EngineError {
     let missing_or_damaged = {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-        let mut found = None;
+        let mut is_parquet = false;
         while let Some(step) = cause {
-            if let Some(store) = step.downcast_ref::<object_store::Error>() {
-                found = Some(matches!(store, object_store::Error::NotFound { .. }));
-                break;
-            }
-            if step.is::<parquet::errors::ParquetError>() {
-                found = Some(true);
-            }
+            is_parquet |= step.is::<parquet::errors::ParquetError>();
             cause = step.source();
         }
-        found
+        match store_error(&error) {
+            Some(store) => Some(matches!(store, object_store::Error::NotFound { .. })),
+            None => is_parquet.then_some(true),
+        }
     };
     match (missing_or_damaged, error) {
         (Some(true), error) => EngineError::Corrupt { source: Box::new(error) },

@@ -3,6 +3,7 @@
 use crate::admission::PlaceFigures;
 use crate::audit::Tally;
 use crate::cache::{CacheFigures, ResultCache};
+use crate::disk::Shelf;
 use crate::engine::Engine;
 use crate::hot::HotColumns;
 use crate::plan::RecentPlans;
@@ -49,7 +50,7 @@ impl Engine {
             memory_reserved_bytes: env.memory_pool.reserved() as u64,
             memory_limit_bytes: limit as u64,
             spilled_bytes: env.disk_manager.used_disk_space(),
-            caches: caches(&shared.results, Some(&shared.plans), shared.cache.hot()),
+            caches: caches(&shared.results, Some(&shared.plans), shared.cache.hot(), shared.disk.as_deref()),
             queries: shared.audit.tally(),
             audit_backlog_records,
             audit_is_failing,
@@ -62,10 +63,12 @@ pub(crate) fn caches(
     results: &ResultCache,
     plans: Option<&RecentPlans>,
     hot: Option<&Arc<HotColumns>>,
+    disk: Option<&Shelf>,
 ) -> Vec<(String, CacheFigures)> {
     let results = ("results", results.figures());
     let plans = plans.map(|plans| ("plans", plans.figures()));
     let hot = hot.map(|columns| ("hot columns", columns.figures()));
-    let all = [Some(results), plans, hot].into_iter().flatten();
+    let disk = disk.map(|shelf| ("disk", shelf.figures()));
+    let all = [Some(results), plans, hot, disk].into_iter().flatten();
     all.map(|(name, figures)| (name.to_owned(), figures)).collect()
 }

@@ -35,6 +35,7 @@ mod cache;
 mod cancel;
 mod config;
 mod constants;
+mod disk;
 mod engine;
 mod error;
 mod execute;

@@ -1,7 +1,7 @@
 //! `basin.toml` and the settings of a server.
 //!
 //! The file has units in its names and no secrets: the store's credentials come from the
-//! environment. Unknown keys are refused with the list of the known ones.
+//! environment or AWS's shared files. Unknown keys are refused with the list of the known ones.
 
 mod oidc;
 
@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use basin_catalog::S3Settings;
 use basin_engine::EngineConfig;
 use serde::Deserialize;
 
@@ -25,6 +26,10 @@ const MIB: u64 = 1024 * 1024;
 ///
 /// ```toml
 /// store = "s3://bucket/basin"      # where everything durable is
+///
+/// [s3]                             # see S3Settings
+/// endpoint = "https://s3.example"
+/// region = "eu-central-1"
 ///
 /// [server]
 /// listen = "0.0.0.0:32010"
@@ -65,12 +70,16 @@ const MIB: u64 = 1024 * 1024;
 /// target_partitions = 8
 /// batch_rows = 8192
 /// result_cache_mib = 256           # 0: no results are kept
+/// disk_cache_dir = "/var/cache/basin"
+/// disk_cache_mib = 8192
 /// ```
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The store's URL.
     pub store: Option<String>,
+    /// What else is to be said of a cloud store.
+    pub s3: S3Settings,
     /// How to listen.
     pub server: ServerSection,
     /// The engine's limits.
@@ -143,6 +152,10 @@ pub struct EngineSection {
     pub batch_rows: Option<usize>,
     /// Memory for results that are kept.
     pub result_cache_mib: Option<u64>,
+    /// The folder for ranges of data files of a cloud store.
+    pub disk_cache_dir: Option<PathBuf>,
+    /// Disk space for them.
+    pub disk_cache_mib: Option<u64>,
 }
 
 /// The PEM files of a TLS listener.
@@ -312,6 +325,10 @@ impl Config {
             target_partitions: section.target_partitions.unwrap_or(default.target_partitions),
             batch_rows: section.batch_rows.unwrap_or(default.batch_rows),
             result_cache_bytes: section.result_cache_mib.map_or(default.result_cache_bytes, bytes),
+            disk_cache_dir: section.disk_cache_dir.clone().or(default.disk_cache_dir),
+            disk_cache_bytes: section
+                .disk_cache_mib
+                .map_or(default.disk_cache_bytes, |mib| mib.saturating_mul(MIB)),
         }
     }
 }

@@ -38,7 +38,7 @@ enum Told {
     Killed,
 }
 
-fn manifest(bank: &str, sequence: u32) -> String {
+pub(crate) fn manifest(bank: &str, sequence: u32) -> String {
     let layout = format!(
         r#"
 [layout]

@@ -29,6 +29,7 @@ mod policy_page;
 mod program;
 mod redelivery;
 mod rollups;
+mod s3;
 mod said;
 mod sign_in;
 mod stops;

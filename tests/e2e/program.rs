@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,6 +20,16 @@ pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
 }
 
 impl Ended {
@@ -43,7 +53,11 @@ where
 {
     let mut command = Command::new(binary()?);
     command.arg("--store").arg(store).args(arguments).stdin(Stdio::null());
-    for name in ["BASIN_STORE", "BASIN_PASSWORD", "BASIN_LOG"] {
+    for name in ["BASIN_STORE", "BASIN_CONFIG", "BASIN_PASSWORD", "BASIN_LOG"] {
+        command.env_remove(name);
+    }
+    // Keys of whoever runs the tests are not for the stores of the tests.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
         command.env_remove(name);
     }
     Ok(command)
@@ -55,12 +69,7 @@ where
     I: IntoIterator<Item = S>,
     S: AsRef<OsStr>,
 {
-    let output = basin(store, arguments)?.output()?;
-    Ok(Ended {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
+    Ok(basin(store, arguments)?.output()?.into())
 }
 
 /// Runs one statement against the store itself and gives its rows as CSV lines, without the header.

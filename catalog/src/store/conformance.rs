@@ -116,7 +116,7 @@ struct Place {
 
 impl Place {
     fn path(&self, name: &str) -> Path {
-        self.folder.clone().join(name)
+        Path::from(format!("{}/{name}", self.folder))
     }
 
     async fn read(&self, path: &Path) -> std::result::Result<Bytes, Error> {

@@ -34,6 +34,9 @@ const COUNTS_TAG: &str = "basin.distinct";
 const CHECKSUM_TAG: &str = "basin.xxh64";
 /// Losing the race for a version this often means that something else is wrong.
 const MAX_ATTEMPTS: u32 = 50;
+/// Requests for one version, when replies are lost.
+const MAX_REQUESTS: u32 = 4;
+const REQUEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a table should look like, apart from its files.
 #[derive(Debug, Clone)]
@@ -160,20 +163,22 @@ impl DeltaTable {
         let bytes = CommitData::new(actions, operation, info, Vec::new())
             .get_bytes()
             .map_err(DeltaTableError::from)?;
-        let outcome = self.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes.clone()), id).await;
-        match outcome {
-            Ok(()) => Ok(true),
-            Err(TransactionError::VersionAlreadyExists(_)) => Ok(self.is_stored(version, &bytes).await?),
-            Err(error) => match self.is_stored(version, &bytes).await {
-                Ok(true) => Ok(true),
-                Ok(false) | Err(_) => Err(DeltaTableError::from(error).into()),
-            },
+        let mut request = 0;
+        loop {
+            request += 1;
+            let entry = CommitOrBytes::LogBytes(bytes.clone());
+            let Err(error) = self.log.write_commit_entry(version, entry, id).await else { return Ok(true) };
+            // The store's client may have repeated a request whose reply was lost: what is there tells whose it is.
+            if let Ok(Some(stored)) = self.log.read_commit_entry(version).await {
+                return Ok(stored == bytes);
+            }
+            // Repeating is safe: only one entry of a version can ever be created.
+            if request == MAX_REQUESTS {
+                return Err(DeltaTableError::from(error).into());
+            }
+            tracing::warn!(folder = %self.folder, version, request, %error, "no reply to a delta commit, trying again");
+            tokio::time::sleep(REQUEST_PAUSE.mul_f64(rand::random::<f64>() * f64::from(request))).await;
         }
-    }
-
-    /// Whether a version exists with exactly these bytes.
-    async fn is_stored(&self, version: u64, bytes: &bytes::Bytes) -> Result<bool> {
-        Ok(self.log.read_commit_entry(version).await?.is_some_and(|stored| stored == *bytes))
     }
 
     /// Writes a checkpoint now and then; a failure only makes opening slower.

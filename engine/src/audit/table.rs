@@ -6,11 +6,12 @@ use super::columns::{KEY, stored_schema};
 use super::fault;
 use super::journal::unavailable;
 use crate::error::{EngineError, Result};
+use crate::table::fails_in_store;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake_core::kernel::transaction::{CommitData, TransactionError};
+use deltalake_core::kernel::transaction::CommitData;
 use deltalake_core::kernel::{Action, Add, MetadataExt, Protocol, StructType, new_metadata};
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::protocol::{DeltaOperation, SaveMode, checkpoints};
@@ -121,11 +122,11 @@ impl AuditTable {
         let written = self.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes.clone()), id).await;
         let Err(error) = written else { return Ok(true) };
         let stored = self.log.read_commit_entry(version).await;
-        match (error, stored) {
-            (_, Ok(Some(stored))) if stored == bytes => Ok(true),
-            (_, Ok(Some(_))) => Ok(false),
-            (TransactionError::VersionAlreadyExists(_), _) => Ok(false),
-            (error, Ok(None) | Err(_)) => Err(delta(error.into())),
+        match stored {
+            Ok(Some(stored)) => Ok(stored == bytes),
+            // A version that is there and can't be read may be this one, told so by a repeated request: an error, after
+            // which nothing is deleted.
+            Ok(None) | Err(_) => Err(delta(error.into())),
         }
     }
 
@@ -222,8 +223,8 @@ fn keys(stats: &str) -> Option<(String, String)> {
 }
 
 fn delta(error: DeltaTableError) -> EngineError {
-    match error {
-        DeltaTableError::ObjectStore { source } => unavailable(source),
-        other => fault(other),
+    match fails_in_store(&error) {
+        true => EngineError::Store { source: Box::new(error) },
+        false => fault(error),
     }
 }

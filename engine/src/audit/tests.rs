@@ -13,7 +13,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,25 +25,37 @@ use tokio::runtime::Handle;
 
 const FOLDER: &str = "audit";
 
-/// A store that changes nothing any more after so many changes.
+/// What happens at one change.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    /// Nothing is changed any more.
+    Dies,
+    /// The same; this change is made, and its reply lost.
+    DiesUnanswered,
+    /// This change is made, its reply lost, and its repetition told that the object is there. It can't be read.
+    Misled,
+}
+
+/// A store that something happens to after so many changes.
 #[derive(Debug)]
 struct Dying {
     inner: Arc<InMemory>,
     left: Arc<AtomicUsize>,
-    /// The change at which it dies is made, and its reply lost.
-    reply_lost: bool,
+    fate: Fate,
     died: Arc<AtomicBool>,
+    unreadable: std::sync::Mutex<Option<Path>>,
 }
 
 impl Dying {
-    fn after(changes: usize, reply_lost: bool, inner: &Arc<InMemory>) -> Arc<Self> {
+    fn after(changes: usize, fate: Fate, inner: &Arc<InMemory>) -> Arc<Self> {
         let (left, died) = (Arc::new(AtomicUsize::new(changes)), Arc::default());
-        Arc::new(Self { inner: Arc::clone(inner), left, reply_lost, died })
+        Arc::new(Self { inner: Arc::clone(inner), left, fate, died, unreadable: std::sync::Mutex::default() })
     }
 
     fn again(&self) -> Self {
         let (left, died) = (Arc::clone(&self.left), Arc::clone(&self.died));
-        Self { inner: Arc::clone(&self.inner), left, reply_lost: self.reply_lost, died }
+        let inner = Arc::clone(&self.inner);
+        Self { inner, left, fate: self.fate, died, unreadable: std::sync::Mutex::default() }
     }
 
     /// Tells whether a change is made, and whether it is answered.
@@ -51,7 +63,19 @@ impl Dying {
         let alive =
             self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         let first = !alive && !self.died.swap(true, Ordering::SeqCst);
-        (alive || (first && self.reply_lost), alive)
+        match self.fate {
+            Fate::Dies => (alive, alive),
+            Fate::DiesUnanswered => (alive || first, alive),
+            Fate::Misled => (true, !first),
+        }
+    }
+
+    fn reply(&self, path: &Path, mode: &PutMode) -> object_store::Error {
+        if !matches!((self.fate, mode), (Fate::Misled, PutMode::Create)) {
+            return dead();
+        }
+        *self.unreadable.lock().unwrap() = Some(path.clone());
+        object_store::Error::AlreadyExists { path: path.to_string(), source: "there".into() }
     }
 }
 
@@ -69,8 +93,9 @@ impl fmt::Display for Dying {
 impl ObjectStore for Dying {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let (made, answered) = self.spend();
+        let mode = options.mode.clone();
         let result = if made { Some(self.inner.put_opts(path, payload, options).await?) } else { None };
-        result.filter(|_| answered).ok_or_else(dead)
+        result.filter(|_| answered).ok_or_else(|| self.reply(path, &mode))
     }
 
     async fn put_multipart_opts(
@@ -82,7 +107,8 @@ impl ObjectStore for Dying {
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
-        self.inner.get_opts(path, options).await
+        let unreadable = self.unreadable.lock().unwrap().as_ref() == Some(path);
+        if unreadable { Err(dead()) } else { self.inner.get_opts(path, options).await }
     }
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -177,16 +203,16 @@ async fn journal_of_two_days(store: &Arc<dyn ObjectStore>) -> BTreeMap<String, O
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_roll_that_dies_at_any_step_loses_and_doubles_nothing() {
-    for reply_lost in [false, true] {
+    for fate in [Fate::Dies, Fate::DiesUnanswered, Fate::Misled] {
         let mut steps = 0;
         loop {
             let memory = Arc::new(InMemory::new());
             let store: Arc<dyn ObjectStore> = Arc::clone(&memory) as _;
             let all = journal_of_two_days(&store).await;
-            let dying = Dying::after(steps, reply_lost, &memory);
+            let dying = Dying::after(steps, fate, &memory);
             let rolled = roll::roll(&(Arc::clone(&dying) as _), &Path::from(FOLDER)).await;
             let reader = audit(Arc::clone(&store));
-            assert_eq!(seen(&reader).await, all, "after {steps} steps: {rolled:?}");
+            assert_eq!(seen(&reader).await, all, "{fate:?} after {steps} steps: {rolled:?}");
             let again = reader.roll().await.unwrap();
             assert_eq!(seen(&reader).await, all, "rolled again after {steps} steps");
             assert_eq!(again.running, 1);

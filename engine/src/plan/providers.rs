@@ -4,6 +4,7 @@
 use super::recent::RecentPlans;
 use crate::audit::AuditLog;
 use crate::cache::{Reading, ResultCache};
+use crate::disk::Shelf;
 use crate::error::Result;
 use crate::policy::{Grants, MaskKey, Rules, View, VisibleCounts};
 use crate::session::CATALOG;
@@ -36,6 +37,7 @@ pub(crate) struct LocalCatalog {
     pub(crate) results: Arc<ResultCache>,
     /// A kept plan has this catalog in it.
     pub(crate) plans: Weak<RecentPlans>,
+    pub(crate) disk: Option<Arc<Shelf>>,
     /// Columns only, in the types that clients get: for information_schema.
     pub(crate) described: bool,
 }

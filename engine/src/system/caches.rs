@@ -20,7 +20,8 @@ pub(super) fn rows(local: &LocalCatalog) -> Result<RecordBatch> {
     if !local.grants.is_admin() {
         return none();
     }
-    table(&figures::caches(&local.results, local.plans.upgrade().as_deref(), local.cache.hot()))
+    let (results, plans) = (&local.results, local.plans.upgrade());
+    table(&figures::caches(results, plans.as_deref(), local.cache.hot(), local.disk.as_deref()))
 }
 
 fn table(caches: &[Named]) -> Result<RecordBatch> {

@@ -5,12 +5,14 @@ use super::shape::Shape;
 use super::statistics::{FileStats, of_type};
 use crate::error::{EngineError, Result};
 use crate::hot::HotColumns;
+use basin_catalog::store_error;
 use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_expr::LexOrdering;
+use deltalake_core::DeltaTableError;
 use deltalake_core::logstore::{StorageConfig, default_logstore};
 use deltalake_core::table::state::DeltaTableState;
 use object_store::path::Path;
@@ -170,12 +172,19 @@ fn check_protocol(state: &DeltaTableState) -> Result<()> {
     ))
 }
 
-fn delta(error: deltalake_core::DeltaTableError) -> EngineError {
-    use deltalake_core::DeltaTableError as D;
-    match error {
-        D::ObjectStore { source } if !matches!(source, object_store::Error::NotFound { .. }) => {
-            EngineError::Store { source: Box::new(source) }
-        }
-        other => EngineError::Corrupt { source: Box::new(other) },
+fn delta(error: DeltaTableError) -> EngineError {
+    match fails_in_store(&error) {
+        true => EngineError::Store { source: Box::new(error) },
+        false => EngineError::Corrupt { source: Box::new(error) },
     }
+}
+
+/// Whether a Delta log could not be read because the store failed, and not because it is damaged.
+pub(crate) fn fails_in_store(error: &DeltaTableError) -> bool {
+    let found = match error {
+        // The one error of the kernel that does not name its cause.
+        DeltaTableError::KernelError(buoyant_kernel::Error::ObjectStore(source)) => Some(source),
+        other => store_error(other),
+    };
+    found.is_some_and(|error| !matches!(error, object_store::Error::NotFound { .. }))
 }

@@ -11,6 +11,6 @@ mod provider;
 mod shape;
 mod statistics;
 
-pub(crate) use files::{TableCache, TableKey};
+pub(crate) use files::{TableCache, TableKey, fails_in_store};
 pub(crate) use provider::VersionTable;
 pub(crate) use shape::views_inside;

@@ -29,14 +29,14 @@ pub(crate) struct RestoreArgs {
 }
 
 pub(crate) async fn run(session: &Session, args: BackupArgs) -> Result<()> {
-    let (from, to) = (Store::open(&session.store_url("store")?)?, Store::create(&args.to)?);
+    let (from, to) = (session.open_store(&session.store_url("store")?)?, session.create_store_at(&args.to)?);
     let progress = Progress::default();
     let report = watched(&progress, backup(&from, &to, args.with_audit, &progress)).await?;
     session.answer(&report)
 }
 
 pub(crate) async fn run_restore(session: &Session, args: RestoreArgs) -> Result<()> {
-    let (from, to) = (Store::open(&args.from)?, Store::create(&session.store_url("store")?)?);
+    let (from, to) = (session.open_store(&args.from)?, session.create_store("store")?);
     let progress = Progress::default();
     let report = watched(&progress, restore(&from, &to, args.with_audit, &progress)).await?;
     session.answer(&report)

@@ -17,7 +17,7 @@ pub(crate) struct FsckArgs {
 }
 
 pub(crate) async fn run(session: &Session, args: FsckArgs) -> Result<()> {
-    let store = Store::open(&session.store_url("store")?)?;
+    let store = session.open_store(&session.store_url("store")?)?;
     let progress = Progress::default();
     let report = watched(&progress, fsck(&store, args.deep, cores(), &progress)).await?;
     session.answer(&report)?;

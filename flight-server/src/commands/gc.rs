@@ -32,7 +32,7 @@ pub(crate) struct GcArgs {
 }
 
 pub(crate) async fn run(session: &Session, args: GcArgs) -> Result<()> {
-    let store = Store::open(&session.store_url("store")?)?;
+    let store = session.open_store(&session.store_url("store")?)?;
     let request = GcRequest {
         apply: args.apply,
         grace: HOUR * args.grace_hours,

@@ -36,8 +36,11 @@ mod token;
 mod user;
 mod words;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+
+use basin_flight_server::Config;
 
 use clap::{Parser, Subcommand};
 
@@ -53,6 +56,9 @@ pub(crate) struct Cli {
     /// [default: a folder in the user's data folder]
     #[arg(long, global = true, env = "BASIN_STORE", hide_env_values = true, value_name = "URL")]
     store: Option<String>,
+    /// The configuration file (TOML); options on the command line win over it
+    #[arg(long, global = true, env = "BASIN_CONFIG", hide_env_values = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Print one JSON document on stdout instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -154,30 +160,37 @@ fn run_to_end(cli: Cli) -> Result<()> {
 }
 
 async fn dispatch(cli: Cli) -> Result<()> {
-    let session = Session::new(cli.store, cli.json);
-    match cli.command {
-        Command::Dataset(command) => signals::interruptible(dataset::run(&session, command)).await,
-        Command::Org(command) => signals::interruptible(org::run(&session, command)).await,
-        Command::User(command) => signals::interruptible(user::run(&session, command)).await,
-        Command::Token(command) => signals::interruptible(token::run(&session, command)).await,
-        Command::Grant(command) => signals::interruptible(grant::run(&session, command)).await,
-        Command::Audit(command) => signals::interruptible(audit::run(&session, command)).await,
-        Command::Policy(command) => signals::interruptible(policy::run(&session, command)).await,
-        Command::Demand(command) => signals::interruptible(demand::run(&session, command)).await,
-        Command::Rollup(command) => signals::interruptible(rollup::run(&session, command)).await,
-        Command::Pool(args) => signals::interruptible(pool::run(&session, args)).await,
-        Command::Optimize(args) => signals::interruptible(optimize::run(&session, args)).await,
-        Command::Fsck(args) => signals::interruptible(fsck::run(&session, args)).await,
-        Command::Gc(args) => signals::interruptible(gc::run(&session, args)).await,
-        Command::Backup(args) => signals::interruptible(backup::run(&session, args)).await,
-        Command::Restore(args) => signals::interruptible(backup::run_restore(&session, args)).await,
-        Command::Advise(args) => signals::interruptible(advise::run(&session, args)).await,
-        Command::Serve(args) => serve::run(&session, args).await,
-        Command::Sql(args) => sql::run(&session, args).await,
-        Command::Query(command) => signals::interruptible(query::run(&session, command)).await,
-        Command::Store(command) => signals::interruptible(store::run(&session, command)).await,
-        Command::Bench(command) => signals::interruptible(bench::run(&session, command)).await,
-        Command::Demo(args) => demo::run(&session, args).await,
+    let config = cli.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let session = Session::new(cli.store, config, cli.json);
+    let ended = run_command(&session, cli.command).await;
+    session.end().await;
+    ended
+}
+
+async fn run_command(session: &Session, command: Command) -> Result<()> {
+    match command {
+        Command::Dataset(command) => signals::interruptible(dataset::run(session, command)).await,
+        Command::Org(command) => signals::interruptible(org::run(session, command)).await,
+        Command::User(command) => signals::interruptible(user::run(session, command)).await,
+        Command::Token(command) => signals::interruptible(token::run(session, command)).await,
+        Command::Grant(command) => signals::interruptible(grant::run(session, command)).await,
+        Command::Audit(command) => signals::interruptible(audit::run(session, command)).await,
+        Command::Policy(command) => signals::interruptible(policy::run(session, command)).await,
+        Command::Demand(command) => signals::interruptible(demand::run(session, command)).await,
+        Command::Rollup(command) => signals::interruptible(rollup::run(session, command)).await,
+        Command::Pool(args) => signals::interruptible(pool::run(session, args)).await,
+        Command::Optimize(args) => signals::interruptible(optimize::run(session, args)).await,
+        Command::Fsck(args) => signals::interruptible(fsck::run(session, args)).await,
+        Command::Gc(args) => signals::interruptible(gc::run(session, args)).await,
+        Command::Backup(args) => signals::interruptible(backup::run(session, args)).await,
+        Command::Restore(args) => signals::interruptible(backup::run_restore(session, args)).await,
+        Command::Advise(args) => signals::interruptible(advise::run(session, args)).await,
+        Command::Serve(args) => serve::run(session, args).await,
+        Command::Sql(args) => sql::run(session, args).await,
+        Command::Query(command) => signals::interruptible(query::run(session, command)).await,
+        Command::Store(command) => signals::interruptible(store::run(session, command)).await,
+        Command::Bench(command) => signals::interruptible(bench::run(session, command)).await,
+        Command::Demo(args) => demo::run(session, args).await,
     }
 }
 

@@ -3,8 +3,11 @@
 
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use basin_catalog::{Catalog, ErrorClass, LocalText, Node, NodeId, NodeKind, Store};
+use basin_flight_server::Config;
 use directories::ProjectDirs;
 use serde::Serialize;
 
@@ -18,12 +21,24 @@ const LOCAL_NODE: &str = "local";
 #[derive(Debug)]
 pub(crate) struct Session {
     store: Option<String>,
+    config: Config,
     json: bool,
+    /// The stores that were opened, for whoever ends the process.
+    opened: Mutex<Vec<Store>>,
 }
 
+/// How long uploads in parts may take to be given up when a command is interrupted.
+const UPLOADS_END_WITHIN: Duration = Duration::from_secs(5);
+
 impl Session {
-    pub(crate) fn new(store: Option<String>, json: bool) -> Self {
-        Self { store, json }
+    /// `store` is the address that the command line or the environment names; it wins over the configuration's.
+    pub(crate) fn new(store: Option<String>, config: Config, json: bool) -> Self {
+        Self { store, config, json, opened: Mutex::default() }
+    }
+
+    /// The configuration file's content.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The store's URL: what was asked for, or the folder `name` in the user's data folder.
@@ -31,24 +46,44 @@ impl Session {
     /// # Errors
     /// `Usage` when the user has no data folder.
     pub(crate) fn store_url(&self, name: &str) -> Result<String> {
-        match &self.store {
+        match self.store.as_ref().or(self.config.store.as_ref()) {
             Some(url) => Ok(url.clone()),
             None => data_folder().map(|folder| folder.join(name).display().to_string()),
         }
     }
 
-    /// Opens the store, which must hold a catalog.
-    pub(crate) async fn open(&self) -> Result<Catalog> {
-        self.open_or(None).await
+    /// Opens a store of any kind, with the settings for cloud stores.
+    pub(crate) fn open_store(&self, url: &str) -> Result<Store> {
+        Ok(self.note(Store::open_with(url, &self.config.s3)?))
     }
 
-    /// Opens the store; `configured` is its URL when the command line names none.
-    pub(crate) async fn open_or(&self, configured: Option<&str>) -> Result<Catalog> {
-        let store = match (&self.store, configured) {
-            (None, Some(url)) => Store::open(url)?,
-            _ => Store::open(&self.store_url("store")?)?,
-        };
-        Ok(Catalog::open(store).await?)
+    /// Opens the store for what is to be made in it; `name` is its folder when nothing else was asked for.
+    pub(crate) fn create_store(&self, name: &str) -> Result<Store> {
+        self.create_store_at(&self.store_url(name)?)
+    }
+
+    /// Opens the store of an address for what is to be made in it.
+    pub(crate) fn create_store_at(&self, url: &str) -> Result<Store> {
+        Ok(self.note(Store::create_with(url, &self.config.s3)?))
+    }
+
+    fn note(&self, store: Store) -> Store {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
+        store
+    }
+
+    /// Waits a while for uploads that were cut short to be given up.
+    pub(crate) async fn end(&self) {
+        let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
+        let ended = futures::future::join_all(opened.iter().map(Store::uploads_end));
+        if tokio::time::timeout(UPLOADS_END_WITHIN, ended).await.is_err() {
+            tracing::warn!("parts of files that were given up are left in the store");
+        }
+    }
+
+    /// Opens the store, which must hold a catalog.
+    pub(crate) async fn open(&self) -> Result<Catalog> {
+        Ok(Catalog::open(self.open_store(&self.store_url("store")?)?).await?)
     }
 
     /// Opens the store, or makes its catalog as that of `node` when the store is empty.
@@ -56,7 +91,7 @@ impl Session {
     /// # Errors
     /// `Refused` when the catalog belongs to another node than the one asked for.
     pub(crate) async fn open_or_create(&self, node: Option<NodeId>) -> Result<Catalog> {
-        let store = Store::create(&self.store_url("store")?)?;
+        let store = self.create_store("store")?;
         let catalog = Catalog::create(store, local_node(node.clone())?).await?;
         let Some(asked) = node else { return Ok(catalog) };
         let snapshot = catalog.latest().await?;

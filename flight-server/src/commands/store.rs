@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use basin_catalog::{Check, Conformance, ErrorClass, Store, conformance};
+use basin_catalog::{Check, Conformance, ErrorClass, conformance};
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -35,7 +35,7 @@ async fn check(session: &Session, url: Option<String>) -> Result<()> {
         Some(url) => url,
         None => session.store_url("store")?,
     };
-    let found = conformance(&Store::open(&url)?).await;
+    let found = conformance(&session.open_store(&url)?).await;
     let conforms = found.conforms;
     session.answer(&Shown(found))?;
     if conforms {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use basin_catalog::{Catalog, Change, Role, RoleName, Snapshot, Store, User, UserName};
+use basin_catalog::{Catalog, Change, Role, RoleName, Snapshot, User, UserName};
 use basin_datasets::{Pack, PoolReport, PoolRequest};
 use chrono::Utc;
 
@@ -33,7 +33,7 @@ pub(super) async fn store(session: &Session, password: Option<String>) -> Result
     if let Some(password) = &password {
         long_enough(password)?;
     }
-    let store = Store::create(&session.store_url("demo")?)?;
+    let store = session.create_store("demo")?;
     print(format!("Store: {}", store.url()))?;
     let pack = Pack::china_2020()?;
     let catalog = Catalog::create(store, pack.node().clone()).await?;

@@ -25,9 +25,6 @@ use super::signals;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// The configuration file (TOML); options on the command line win over it
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
     /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:32010]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
@@ -59,22 +56,19 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) async fn run(session: &Session, args: ServeArgs) -> Result<()> {
-    let config = match &args.config {
-        Some(path) => Config::read(path)?,
-        None => Config::default(),
-    };
+    let config = session.config();
     let worker = args.worker.clone();
     let listening = listening(config.server(), args)?;
     match worker {
-        Some(name) => worker::run(session, &config, listening, name).await,
-        None if listening.workers == 0 => alone(session, &config, listening).await,
-        None => supervise(&config, listening).await,
+        Some(name) => worker::run(session, config, listening, name).await,
+        None if listening.workers == 0 => alone(session, config, listening).await,
+        None => supervise(config, listening).await,
     }
 }
 
 /// Serves in this process and no other.
 async fn alone(session: &Session, config: &Config, listening: ServerConfig) -> Result<()> {
-    let catalog = session.open_or(config.store.as_deref()).await?;
+    let catalog = session.open().await?;
     let engine = Engine::new(catalog, config.engine())?;
     let metrics = metrics(&listening).await?;
     let server = bind(engine, listening).await?;

@@ -26,7 +26,7 @@ pub(super) async fn run(
         CommandError::io("--worker is for the processes that `basin serve` starts itself", source)
     })?;
     let (listener, link, supervisor) = inherited.connect(name);
-    let catalog = session.open_or(config.store.as_deref()).await?;
+    let catalog = session.open().await?;
     let limits = config.engine().shared_by(listening.workers);
     let engine = Engine::beside(catalog, limits, Arc::new(link.clone()))?;
     let server = BoundServer::inherit(listener, supervisor, engine, listening).await?;
