@@ -1,6 +1,5 @@
 //! `basin backup` and `basin restore`: a snapshot into another store, and back.
 
-use basin_catalog::Store;
 use basin_datasets::{Progress, backup, restore};
 use clap::Args;
 

@@ -1,6 +1,6 @@
 //! `basin fsck`: whether a store is sound. It changes nothing; the exit code is 0 for a sound store and 1 for a damaged one.
 
-use basin_catalog::{ErrorClass, Store};
+use basin_catalog::ErrorClass;
 use basin_datasets::{Progress, fsck};
 use clap::Args;
 

@@ -3,7 +3,6 @@
 use std::num::NonZero;
 use std::time::Duration;
 
-use basin_catalog::Store;
 use basin_datasets::{GcRequest, Progress, gc};
 use clap::Args;
 
