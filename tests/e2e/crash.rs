@@ -38,14 +38,26 @@ enum Told {
     Killed,
 }
 
-pub(crate) fn manifest(bank: &str, sequence: u32) -> String {
+/// What a dataset holds after several deliveries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Holds {
+    Each,
+    TheLast,
+}
+
+/// The manifest of one of the two datasets that a delivery feeds.
+pub(crate) fn manifest(bank: &str, sequence: u32, holds: Holds) -> String {
+    let (key, slice, role) = match holds {
+        Holds::Each => (r#""delivery", "gauge""#, r#""delivery""#, "key"),
+        Holds::TheLast => (r#""gauge""#, "", "measure"),
+    };
     let layout = format!(
         r#"
 [layout]
-key = ["delivery", "gauge"]
-sort = ["delivery", "gauge"]
+key = [{key}]
+sort = [{key}]
 partition = []
-slice = ["delivery"]
+slice = [{slice}]
 
 [[items]]
 name = "gauge"
@@ -59,7 +71,7 @@ name = "delivery"
 type = "int64"
 label = {{ en = "number of the delivery" }}
 nullable = false
-role = "key"
+role = "{role}"
 
 [pooling]
 max_rejected_share = 0.0
@@ -95,8 +107,8 @@ struct Trial {
 impl Trial {
     fn new(seed: u64) -> Result<Self> {
         let store = with_provider()?;
-        apply(store.path(), &manifest("left", 1))?;
-        apply(store.path(), &manifest("right", 2))?;
+        apply(store.path(), &manifest("left", 1, Holds::Each))?;
+        apply(store.path(), &manifest("right", 2, Holds::Each))?;
         let folder = tempfile::tempdir()?;
         let random = StdRng::seed_from_u64(seed);
         Ok(Self { store, folder, random, told: BTreeMap::new(), usual: Duration::ZERO })

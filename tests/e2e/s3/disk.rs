@@ -43,7 +43,9 @@ async fn what_one_server_read_the_next_one_finds() -> Result<()> {
     fs::write(&file, "month,clinic,beds\n2024-01-01,a,10\n2024-01-01,b,20\n2024-02-01,a,12\n")?;
     cloud.run(&["pool", "test.beds", &file.to_string_lossy(), "--provider", PROVIDER])?.success()?;
     let folder = cloud.folder().join("cache");
-    cloud.configure(&format!("[engine]\ndisk_cache_dir = '{}'\n", folder.display()))?;
+    // Each worker has a part of the folder: here there is one.
+    cloud
+        .configure(&format!("[server]\nworkers = 1\n[engine]\ndisk_cache_dir = '{}'\n", folder.display()))?;
 
     let (hits, misses) = served(&cloud).await?;
     ensure!(misses > 0, "nothing was looked for: {hits} hits");

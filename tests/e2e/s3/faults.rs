@@ -18,7 +18,7 @@ use super::large::{self, LARGE_ROWS, ROW_CHARACTERS};
 use super::proxy::{Fault, Proxy};
 use super::server::S3Server;
 use crate::client::{Client, login, query, status};
-use crate::crash::manifest;
+use crate::crash::{Holds, manifest};
 use crate::program::{Ended, Server};
 use crate::store::PROVIDER;
 
@@ -97,8 +97,8 @@ impl Bed {
         let faulty = Cloud::new(&proxy.endpoint(), "faults")?;
         let direct = Cloud::new(&server.endpoint(), "faults")?;
         direct.prepare()?;
-        direct.apply(&manifest("left", 1))?;
-        direct.apply(&manifest("right", 2))?;
+        direct.apply(&manifest("left", 1, Holds::TheLast))?;
+        direct.apply(&manifest("right", 2, Holds::TheLast))?;
         let (tally, users, answered) = Default::default();
         let mut bed =
             Self { proxy, faulty, direct, tally, published: 0, large: 0, users, asked: 0, answered };
