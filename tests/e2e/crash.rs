@@ -236,6 +236,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_half_or_twice() -> Result<()> {
         trial.kill(kills)?;
         acknowledged += trial.told.values().filter(|told| **told == Told::Acknowledged).count();
         left -= kills;
+        println!("{left} kills to go, {acknowledged} deliveries acknowledged");
     }
     println!(
         "{kills} kills, {acknowledged} acknowledged deliveries, {:.0} s",
