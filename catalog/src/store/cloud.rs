@@ -48,6 +48,11 @@ impl Environment {
         self.0.get(name).map(String::as_str)
     }
 
+    fn of_s3(&self) -> impl Iterator<Item = (AmazonS3ConfigKey, &String)> {
+        let named = self.0.iter().filter(|(name, _)| name.starts_with("AWS_"));
+        named.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)))
+    }
+
     pub(super) fn in_home(&self, path: &str) -> Option<PathBuf> {
         let home = self.get("HOME").or_else(|| self.get("USERPROFILE"))?;
         Some(FilePath::new(home).join(path))
@@ -62,6 +67,11 @@ impl fmt::Debug for Environment {
 
 /// Opens `s3://bucket/path`. The environment wins over the settings, and these over the profile.
 pub(super) fn s3(url: &Url, settings: &S3Settings, environment: &Environment) -> Result<Opened> {
+    let bucket = builder(url, settings, environment)?.build();
+    below(bucket.map_err(|error| unusable(url, error))?, url)
+}
+
+fn builder(url: &Url, settings: &S3Settings, environment: &Environment) -> Result<AmazonS3Builder> {
     let profile = match environment.get("AWS_ACCESS_KEY_ID") {
         Some(_) => Profile::default(),
         None => Profile::read(settings, environment)?,
@@ -80,9 +90,10 @@ pub(super) fn s3(url: &Url, settings: &S3Settings, environment: &Environment) ->
             None => builder,
         };
     }
-    for (name, value) in &environment.0 {
-        let key = name.starts_with("AWS_").then(|| name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>());
-        if let Some(Ok(key)) = key {
+    for (key, value) in environment.of_s3() {
+        // A token without its key belongs to other keys than the profile's.
+        let of_keys = matches!(key, AmazonS3ConfigKey::SecretAccessKey | AmazonS3ConfigKey::Token);
+        if !of_keys || profile.keys.is_none() {
             builder = builder.with_config(key, value);
         }
     }
@@ -97,7 +108,7 @@ pub(super) fn s3(url: &Url, settings: &S3Settings, environment: &Environment) ->
         builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, address(endpoint, url, hosted)?);
         check_tls(endpoint, settings, environment)?;
     }
-    below(builder.with_url(url.as_str()).build().map_err(|error| unusable(url, error))?, url)
+    Ok(builder.with_url(url.as_str()))
 }
 
 /// Opens `az://container/path`; credentials come from the environment (`AZURE_…`).

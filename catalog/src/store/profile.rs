@@ -102,8 +102,8 @@ fn section(file: Option<&Path>, names: &[String], must_exist: bool) -> Result<Op
     let option = ParseOption {
         enabled_quote: false,
         enabled_escape: false,
-        enabled_indented_mutiline_value: false,
         enabled_preserve_key_leading_whitespace: true,
+        ..ParseOption::default()
     };
     let place = |error: ini::ParseError| format!("line {}: {}", error.line, error.msg);
     let content = Ini::load_from_str_opt(&text, option).map_err(|error| unreadable(file, &place(error)))?;

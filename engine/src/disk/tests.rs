@@ -130,8 +130,8 @@ async fn ranges_are_read_once_also_after_a_restart() {
 async fn damaged_files_give_no_bytes() {
     let bed = Bed::new().await;
     let cached = bed.open(64 << 20);
-    let range = [1_000..9_000];
-    read(&cached, &range).await;
+    let range = 1_000..9_000;
+    read(&cached, std::slice::from_ref(&range)).await;
     let whole = fs::read(&bed.files()[0]).unwrap();
     let mut reads = bed.reads();
     let flipped = (0..whole.len()).step_by(97).map(|at| {
@@ -142,7 +142,7 @@ async fn damaged_files_give_no_bytes() {
     let cut = [0, 10, 60, whole.len() - 1].map(|length| whole[..length].to_vec());
     for damaged in flipped.chain(cut).chain([[whole.as_slice(), b"x"].concat()]) {
         fs::write(&bed.files()[0], damaged).unwrap();
-        read(&cached, &range).await;
+        read(&cached, std::slice::from_ref(&range)).await;
         reads += 1;
         assert_eq!(bed.reads(), reads, "a damaged file was used");
     }
@@ -157,7 +157,7 @@ async fn another_file_of_the_same_name_is_not_answered_from_the_old_one() {
     let changed: Vec<u8> = content().iter().map(|byte| byte ^ 1).collect();
     bed.store.put(&file(), changed.clone().into()).await.unwrap();
     // A range that was not kept shows the change.
-    cached.get_ranges(&file(), &[3_900_000..3_900_010]).await.unwrap();
+    cached.get_ranges(&file(), std::slice::from_ref(&(3_900_000..3_900_010))).await.unwrap();
     let found = cached.get_ranges(&file(), std::slice::from_ref(&(0..10))).await.unwrap();
     assert!(found[0] == changed[..10]);
 }

@@ -41,7 +41,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use basin_flight_server::Config;
-
 use clap::{Parser, Subcommand};
 
 use error::{CommandError, Result};

@@ -32,10 +32,7 @@ impl Server {
             for answer in answers {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let request = request(&mut stream).await;
-                let answer = String::from_utf8_lossy(&answer)
-                    .contains("{ECHO}")
-                    .then(|| echo(&request))
-                    .unwrap_or(answer);
+                let answer = if answer == b"{ECHO}" { echo(&request) } else { answer };
                 heard.lock().unwrap().push(request);
                 stream.write_all(&answer).await.unwrap();
             }

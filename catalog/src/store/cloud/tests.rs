@@ -49,6 +49,27 @@ fn profiles_are_read_as_by_other_tools() {
     assert!(read(&settings, &[("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")]).unwrap().keys.is_none());
 }
 
+#[tokio::test]
+async fn keys_come_whole_from_one_place() {
+    let home = home();
+    let home = ("HOME", home.path().to_str().unwrap());
+    let keys = async |variables: &[(&str, &str)]| {
+        let builder = builder(&url(), &S3Settings::default(), &environment(variables)).unwrap();
+        let keys = builder.build().unwrap().credentials().get_credential().await.unwrap();
+        (keys.key_id.clone(), keys.token.clone())
+    };
+    assert_eq!(keys(&[home, ("AWS_SESSION_TOKEN", "left over")]).await, ("AKIADEFAULT".to_owned(), None));
+    let named = [home, ("AWS_PROFILE", "other"), ("AWS_SESSION_TOKEN", "left over")];
+    assert_eq!(keys(&named).await, ("AKIAOTHER".to_owned(), Some("canary-token".to_owned())));
+    let own = [
+        home,
+        ("AWS_ACCESS_KEY_ID", "AKIAOWN"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("AWS_SESSION_TOKEN", "mine"),
+    ];
+    assert_eq!(keys(&own).await, ("AKIAOWN".to_owned(), Some("mine".to_owned())));
+}
+
 #[test]
 fn profiles_without_keys_are_refused_with_what_to_do() {
     for (name, says) in [
