@@ -141,6 +141,16 @@ async fn queries_that_are_ended_at_any_moment_give_everything_back() -> Result<(
         // It may have come to its end before.
         drop(read.await);
     }
+    until_nothing_is_held(&server).await?;
+    let left = spilled(spill.path())?;
+    ensure!(left.is_empty(), "left on the spill disk: {left:?}");
+    println!("{CANCELS} queries ended at random moments: nothing is held any more");
+    ensure!(server.stop()? == Some(0));
+    Ok(())
+}
+
+/// Waits until no place, no memory and no spill disk is taken up.
+async fn until_nothing_is_held(server: &Server) -> Result<()> {
     let begun = Instant::now();
     loop {
         let figures = server.metrics()?;
@@ -159,16 +169,11 @@ async fn queries_that_are_ended_at_any_moment_give_everything_back() -> Result<(
         ]
         .map(|name| (name, sum(name)));
         if held.iter().all(|(_, held)| *held == 0.0) {
-            break;
+            return Ok(());
         }
         ensure!(begun.elapsed() < PATIENCE, "still held: {held:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let left = spilled(spill.path())?;
-    ensure!(left.is_empty(), "left on the spill disk: {left:?}");
-    println!("{CANCELS} queries ended at random moments: nothing is held any more");
-    ensure!(server.stop()? == Some(0));
-    Ok(())
 }
 
 /// The files on the spill disk, but for the locks of living processes.
