@@ -131,15 +131,18 @@ fn elements(args: &[ArrayRef], row: usize) -> u64 {
     };
     let (start, stop) = if args.len() == 1 { (Some(0), whole(0)) } else { (whole(0), whole(1)) };
     let (Some(start), Some(stop)) = (start, stop) else { return 0 };
-    let span = start.abs_diff(stop);
-    let step = match args.get(2) {
+    let steps = args.get(2);
+    let step = match steps.map(|steps| steps.data_type()) {
+        Some(DataType::Interval(_)) => interval_step(args, row),
+        // It never gets there.
+        None if start > stop => return 0,
         None => 1,
-        Some(steps) => match steps.data_type() {
-            DataType::Interval(_) => interval_step(args, row),
-            _ => whole(2).map_or(1, i64::unsigned_abs),
+        Some(_) => match whole(2).unwrap_or(1) {
+            step if (step > 0 && start > stop) || (step < 0 && start < stop) => return 0,
+            step => step.unsigned_abs(),
         },
     };
-    span / step.max(1) + 1
+    (start.abs_diff(stop) / step.max(1)).saturating_add(1)
 }
 
 /// The least that a step of an interval is, in the unit of the range.
@@ -251,6 +254,8 @@ mod tests {
         assert_eq!(bytes(Makes::Range, vec![number(1), number(1_000_000)]), 8_000_000);
         assert_eq!(bytes(Makes::Range, vec![number(10), number(0), number(-5)]), 24);
         assert_eq!(bytes(Makes::Range, vec![ScalarValue::Int64(None), number(7)]), 0);
+        assert_eq!(bytes(Makes::Range, vec![number(1_000_000_000), number(1)]), 0);
+        assert_eq!(bytes(Makes::Range, vec![number(1), number(1_000_000_000), number(-1)]), 0);
         assert_eq!(bytes(Makes::Range, vec![number(i64::MIN), number(i64::MAX)]), u64::MAX);
         assert!(bytes(Makes::Elements, vec![number(1), number(1_000)]) >= 8_000);
         let days = |day| ScalarValue::Date32(Some(day));
