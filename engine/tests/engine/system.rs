@@ -35,7 +35,7 @@ async fn information_schema_shows_datasets_and_system_tables() {
     let sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'basin' ORDER BY 1";
     assert_eq!(
         world.ask(sql).await.unwrap(),
-        "caches\ndatasets\ndeliveries\ndemands\nitems\nqueries\nrejects\nversions"
+        "caches\ndatasets\ndeliveries\ndemands\nitems\nqueries\nrejects\nrunning\nversions"
     );
     let sql = "SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE table_name = 'city' ORDER BY ordinal_position LIMIT 2";
     assert_eq!(world.ask(sql).await.unwrap(), "city|Utf8|NO\nday|Date32|NO");
