@@ -83,6 +83,9 @@ pub trait Beside: fmt::Debug + Send + Sync {
     /// Forgets records: their ends are stored.
     fn ended(&self, keys: Vec<QueryId>);
 
+    /// Waits until what was told is with whoever is told it.
+    async fn settled(&self);
+
     /// Lists the queries of the other processes of this server.
     async fn running(&self) -> Vec<RunningQuery>;
 
@@ -105,6 +108,8 @@ impl Beside for Alone {
     fn closed(&self, _: OpenRecord) {}
 
     fn ended(&self, _: Vec<QueryId>) {}
+
+    async fn settled(&self) {}
 
     async fn running(&self) -> Vec<RunningQuery> {
         Vec::new()

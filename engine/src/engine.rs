@@ -280,7 +280,9 @@ impl Engine {
     /// The store's errors.
     pub async fn close(&self) -> Result<()> {
         self.shared.admission.close();
-        self.shared.audit.flush().await
+        self.shared.audit.flush().await?;
+        self.shared.audit.beside().settled().await;
+        Ok(())
     }
 
     /// Rolls the audit's records into its Delta table. A server does so by itself every few minutes.

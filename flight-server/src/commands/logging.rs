@@ -45,7 +45,9 @@ impl Drop for Traces {
     fn drop(&mut self) {
         if let Some(provider) = &self.0 {
             // The collector may be away; the process ends all the same.
-            drop(provider.shutdown_with_timeout(LAST_SPANS));
+            if let Err(error) = provider.shutdown_with_timeout(LAST_SPANS) {
+                tracing::warn!(%error, "the last spans were not handed over");
+            }
         }
     }
 }

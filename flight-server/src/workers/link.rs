@@ -32,7 +32,7 @@ pub(super) trait Hears: Send + Sync + 'static {
 #[derive(Debug)]
 pub(super) struct Link {
     writer: tokio::sync::Mutex<FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>>,
-    later: mpsc::UnboundedSender<Frame>,
+    later: mpsc::UnboundedSender<Later>,
     asked: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
     next: AtomicU64,
 }
@@ -42,7 +42,15 @@ pub(super) struct Link {
 pub(super) struct Carrier {
     link: Arc<Link>,
     reader: FramedRead<OwnedReadHalf, LengthDelimitedCodec>,
-    later: mpsc::UnboundedReceiver<Frame>,
+    later: mpsc::UnboundedReceiver<Later>,
+}
+
+/// What is sent after what was to be sent before it.
+#[derive(Debug)]
+enum Later {
+    Frame(Frame),
+    /// Is told when all before it is sent.
+    Settled(oneshot::Sender<()>),
 }
 
 /// Makes an end of a socket.
@@ -68,7 +76,15 @@ impl Link {
     /// Sends what needs no answer, soon.
     pub(super) fn tell_soon(&self, tell: Tell) {
         // Without the other end nobody wants to hear it.
-        let _ = self.later.send(Frame::Tell(tell));
+        let _ = self.later.send(Later::Frame(Frame::Tell(tell)));
+    }
+
+    /// Waits until what was to be sent soon is sent, or can't be any more.
+    pub(super) async fn settled(&self) {
+        let (sender, sent) = oneshot::channel();
+        if self.later.send(Later::Settled(sender)).is_ok() {
+            drop(tokio::time::timeout(PATIENCE, sent).await);
+        }
     }
 
     /// Asks, and waits for the answer; none when the other end is gone or silent.
@@ -113,8 +129,12 @@ impl Carrier {
         let Self { link, mut reader, mut later } = self;
         let mut answering = JoinSet::new();
         let sending = async {
-            while let Some(frame) = later.recv().await {
-                link.send(&frame).await;
+            while let Some(later) = later.recv().await {
+                match later {
+                    Later::Frame(frame) => link.send(&frame).await,
+                    // Whoever gave up hears nothing.
+                    Later::Settled(waiting) => drop(waiting.send(())),
+                }
             }
         };
         let reading = async {

@@ -50,7 +50,7 @@ pub struct WorkerLink {
     link: Arc<Link>,
 }
 
-/// What carries a worker's link; see [`SupervisorLink::carry`].
+/// What carries a worker's link, for the server that the worker runs.
 #[derive(Debug)]
 pub struct SupervisorLink {
     carrier: Carrier,
@@ -81,6 +81,10 @@ impl Beside for WorkerLink {
         if !keys.is_empty() {
             self.link.tell_soon(Tell::Ended(keys));
         }
+    }
+
+    async fn settled(&self) {
+        self.link.settled().await;
     }
 
     async fn running(&self) -> Vec<RunningQuery> {
