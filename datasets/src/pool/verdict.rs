@@ -10,6 +10,9 @@ use crate::report::{DatasetReport, FileReport, Outcome, PoolReport, RejectReport
 use crate::table::TableFile;
 use crate::{DatasetsError, Result};
 
+/// Files of a delivery that a refusal names.
+const NAMED_FILES: usize = 5;
+
 /// The report of a delivery whose every slice is live already, in all datasets.
 pub(super) fn unchanged(
     snapshot: &Snapshot,
@@ -151,9 +154,12 @@ pub(super) fn judge(ready: &[Ready]) -> Result<()> {
     match emptied.or(nothing) {
         None => Ok(()),
         Some(empty) => {
+            let files: Vec<&str> =
+                empty.delivery.files.iter().map(|file| file.name.as_str()).take(NAMED_FILES).collect();
             let reason = format!(
-                "{}: no row of the delivery is accepted, there is nothing to publish",
-                empty.plan.name()
+                "{}: no row of the delivery ({}) is accepted, there is nothing to publish",
+                empty.plan.name(),
+                files.join(", ")
             );
             Err(refusal(&reason, &empty.delivery, &empty.report.first_rejects))
         }

@@ -9,9 +9,11 @@ mod csv;
 mod decode;
 mod excel;
 mod footer;
+mod frames;
 mod header;
 mod json;
 mod native;
+mod pages;
 mod raw;
 mod split;
 #[cfg(test)]

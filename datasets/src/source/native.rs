@@ -13,7 +13,9 @@ use parquet::errors::ParquetError;
 
 use super::decode::unreadable;
 use super::footer::impossible;
+use super::frames::{check_file, check_stream};
 use super::header::unique;
+use super::pages::check_pages;
 use super::raw::{RawBatch, RawRows};
 use super::{OnBytes, RawBatches, SourceFile, batches};
 use crate::error::{DatasetsError, Result};
@@ -28,11 +30,13 @@ pub(super) fn open_parquet(file: &SourceFile, batch_rows: usize, on_bytes: &OnBy
             "the file can't be read as Parquet; it may be cut off or in another format: deliver it again";
         DatasetsError::file_because(&file.name, reason, error)
     };
-    let opened = File::open(&file.path).map_err(|error| unreadable(file, error))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(refuse)?;
+    let mut opened = File::open(&file.path).map_err(|error| unreadable(file, error))?;
+    let same = opened.try_clone().map_err(|error| unreadable(file, error))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(same).map_err(refuse)?;
     if let Some(what) = impossible(builder.metadata(), file.bytes) {
         return Err(refuse(ParquetError::General(what)));
     }
+    check_pages(&mut opened, builder.metadata()).map_err(refuse)?;
     let rows = builder.metadata().file_metadata().num_rows().unsigned_abs();
     let reader = builder.with_batch_size(batch_rows).build().map_err(refuse)?;
     stream(file, reader, Some(rows), on_bytes)
@@ -51,9 +55,12 @@ pub(super) fn open_arrow(file: &SourceFile, on_bytes: &OnBytes) -> Result<RawBat
         .take(ARROW_MAGIC.len() as u64)
         .read_to_end(&mut start)
         .map_err(|error| unreadable(file, error))?;
+    let is_file = start == ARROW_MAGIC;
+    let check = if is_file { check_file } else { check_stream };
+    check(&mut opened, file.bytes).map_err(refuse)?;
     opened.seek(SeekFrom::Start(0)).map_err(|error| unreadable(file, error))?;
     let opened = BufReader::new(opened);
-    if start == ARROW_MAGIC {
+    if is_file {
         stream(file, FileReader::try_new(opened, None).map_err(refuse)?, None, on_bytes)
     } else {
         stream(file, StreamReader::try_new(opened, None).map_err(refuse)?, None, on_bytes)

@@ -1,4 +1,4 @@
-//! Named: errors of reading a file tell the log which file it was. Clients are told no paths.
+//! Named: errors of reading a file tell the log which file it was, panics too. Clients are told no paths.
 
 use crate::error::EngineError;
 use datafusion::arrow::array::RecordBatch;
@@ -6,7 +6,8 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion_datasource::morsel::{Morsel, MorselPlan, MorselPlanner, Morselizer};
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What went wrong with one file.
@@ -18,15 +19,29 @@ struct FileError {
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
+/// How DataFusion says that a file lacks a column that is never NULL; the statement is not to blame.
+const LACKS_COLUMN: &str = "is missing from the physical schema";
+
 /// Adds the file to an error that is the file's or the store's fault; others are of the statement and stay as they are.
 fn named(path: &Arc<str>, error: DataFusionError) -> DataFusionError {
     let of_file = |source| Box::new(FileError { path: Arc::clone(path), source });
     let named = match EngineError::from(error) {
         EngineError::Corrupt { source } => EngineError::Corrupt { source: of_file(source) },
         EngineError::Store { source } => EngineError::Store { source: of_file(source) },
+        EngineError::InvalidSql { message, .. } | EngineError::Computation(message)
+            if message.contains(LACKS_COLUMN) =>
+        {
+            EngineError::Corrupt { source: of_file(message.into()) }
+        }
         other => other,
     };
     named.into()
+}
+
+/// Libraries that read a damaged file may panic: the file can't be read, and the query ends with an error.
+fn gave_up(path: &Arc<str>) -> DataFusionError {
+    let source = "its reader panicked".into();
+    EngineError::Corrupt { source: Box::new(FileError { path: Arc::clone(path), source }) }.into()
 }
 
 /// Plans files by another planner.
@@ -63,8 +78,9 @@ impl NamedPlanner {
 
 impl MorselPlanner for NamedPlanner {
     fn plan(self: Box<Self>) -> Result<Option<MorselPlan>> {
-        let path = self.path;
-        let Some(mut plan) = self.inner.plan().map_err(|error| named(&path, error))? else { return Ok(None) };
+        let (path, inner) = (self.path, self.inner);
+        let plan = catch_unwind(AssertUnwindSafe(|| inner.plan())).map_err(|_| gave_up(&path))?;
+        let Some(mut plan) = plan.map_err(|error| named(&path, error))? else { return Ok(None) };
         let morsels = plan.take_morsels().into_iter();
         let morsels =
             morsels.map(|inner| Box::new(NamedMorsel { path: Arc::clone(&path), inner }) as Box<dyn Morsel>);
@@ -72,8 +88,8 @@ impl MorselPlanner for NamedPlanner {
         let mut wrapped = MorselPlan::new().with_morsels(morsels.collect()).with_planners(planners.collect());
         if let Some(pending) = plan.take_pending_planner() {
             wrapped.set_pending_planner(async move {
-                let inner = pending.await.map_err(|error| named(&path, error))?;
-                Ok(Self::boxed(&path, inner))
+                let inner = AssertUnwindSafe(pending).catch_unwind().await.map_err(|_| gave_up(&path))?;
+                Ok(Self::boxed(&path, inner.map_err(|error| named(&path, error))?))
             });
         }
         Ok(Some(wrapped))
@@ -88,7 +104,17 @@ struct NamedMorsel {
 
 impl Morsel for NamedMorsel {
     fn into_stream(self: Box<Self>) -> BoxStream<'static, Result<RecordBatch>> {
-        let path = self.path;
-        self.inner.into_stream().map_err(move |error| named(&path, error)).boxed()
+        let (path, inner) = (self.path, self.inner);
+        match catch_unwind(AssertUnwindSafe(|| inner.into_stream())) {
+            Err(_) => futures::stream::iter([Err(gave_up(&path))]).boxed(),
+            Ok(rows) => {
+                let rows = AssertUnwindSafe(rows).catch_unwind();
+                let checked = move |rows: std::thread::Result<Result<RecordBatch>>| match rows {
+                    Ok(rows) => rows.map_err(|error| named(&path, error)),
+                    Err(_) => Err(gave_up(&path)),
+                };
+                rows.map(checked).boxed()
+            }
+        }
     }
 }

@@ -106,3 +106,30 @@ fn broken_typed_files() {
     let stream = ipc_stream();
     assert!(refusal("a.arrow", &stream[..stream.len() / 2], &Format::Arrow).contains("cut off"));
 }
+
+#[test]
+fn lengths_that_a_file_claims_are_held_against_it() {
+    let batch = sample();
+    let mut file = FileWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+    file.write(&batch).unwrap();
+    let mut stream = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+    stream.write(&batch).unwrap();
+    for good in [file.into_inner().unwrap(), stream.into_inner().unwrap()] {
+        assert_eq!(read("a.arrow", &good, &Format::Arrow).unwrap().len(), 1);
+        // Wherever a length is: it is wrong, and nobody is asked for as much memory.
+        for at in (0..good.len() - 8).step_by(4) {
+            let mut bad = good.clone();
+            bad[at..at + 8].copy_from_slice(&0x0040_0000_0000_0000_i64.to_le_bytes());
+            drop(read("a.arrow", &bad, &Format::Arrow));
+        }
+    }
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    let good = writer.into_inner().unwrap();
+    assert_eq!(read("a.parquet", &good, &Format::Parquet).unwrap().len(), 1);
+    // The first page's sizes: two varints behind their marks become the largest.
+    let mut bad = good.clone();
+    let sizes = [0x15, 0xfe, 0xff, 0xff, 0xff, 0x0f];
+    bad.splice(6..8, sizes);
+    assert!(refusal("a.parquet", &bad, &Format::Parquet).contains("a.parquet"));
+}
