@@ -126,8 +126,8 @@ impl Store {
         Arc::clone(&self.objects)
     }
 
-    /// Waits until each upload in parts is complete or given up, as whoever ends the process does: the parts of one that
-    /// is cut short stay in a cloud store, unseen and paid for.
+    /// Waits until each upload in parts is complete or given up, and begins none any more, as whoever ends the process
+    /// does: the parts of one that is cut short stay in a cloud store, unseen and paid for.
     pub async fn uploads_end(&self) {
         self.uploads.close();
         self.uploads.wait().await;

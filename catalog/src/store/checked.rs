@@ -103,9 +103,17 @@ impl ObjectStore for Checked {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
+        // Before the request, which may begin an upload though its reply never comes.
+        let open = self.uploads.token();
+        if self.uploads.is_closed() {
+            return Err(wrong(
+                io::ErrorKind::Interrupted,
+                format!("the store is closed: {location} is not begun"),
+            ));
+        }
         let inner = self.inner.put_multipart_opts(location, options).await?;
         let (store, path) = (Arc::clone(&self.inner), location.clone());
-        Ok(Box::new(CheckedUpload { inner, store, path, bytes: 0, _open: self.uploads.token() }))
+        Ok(Box::new(CheckedUpload { inner, store, path, bytes: 0, _open: open }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {

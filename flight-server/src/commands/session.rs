@@ -12,7 +12,7 @@ use directories::ProjectDirs;
 use serde::Serialize;
 
 use super::error::{CommandError, Result};
-use super::output;
+use super::{output, signals};
 
 /// The node id of a store that was not given another.
 const LOCAL_NODE: &str = "local";
@@ -28,7 +28,7 @@ pub(crate) struct Session {
 }
 
 /// How long uploads in parts may take to be given up when a command is interrupted.
-const UPLOADS_END_WITHIN: Duration = Duration::from_secs(5);
+const UPLOADS_END_WITHIN: Duration = Duration::from_secs(15);
 
 impl Session {
     /// `store` is the address that the command line or the environment names; it wins over the configuration's.
@@ -72,11 +72,17 @@ impl Session {
         store
     }
 
-    /// Waits a while for uploads that were cut short to be given up.
+    /// Waits a while for uploads that were cut short to be given up; Ctrl-C, pressed again, waits no longer.
     pub(crate) async fn end(&self) {
         let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
         let ended = futures::future::join_all(opened.iter().map(Store::uploads_end));
-        if tokio::time::timeout(UPLOADS_END_WITHIN, ended).await.is_err() {
+        let ended = async {
+            tokio::select! {
+                _ = ended => true,
+                () = signals::interrupt() => false,
+            }
+        };
+        if !tokio::time::timeout(UPLOADS_END_WITHIN, ended).await.unwrap_or(false) {
             tracing::warn!("parts of files that were given up are left in the store");
         }
     }

@@ -18,6 +18,7 @@ const LARGE: usize = (1 << 20) + 10;
 /// Answers one request a connection, and keeps what was asked.
 struct Server {
     objects: Arc<dyn ObjectStore>,
+    uploads: TaskTracker,
     asked: Arc<Mutex<Vec<String>>>,
     _task: AbortOnDropHandle<()>,
 }
@@ -50,8 +51,8 @@ impl Server {
         ];
         let keys = keys.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let url = Url::parse("s3://bucket").unwrap();
-        let (objects, _) = s3(&url, &settings, &Environment::of(keys)).unwrap();
-        Self { objects, asked, _task: AbortOnDropHandle::new(task) }
+        let (objects, uploads) = s3(&url, &settings, &Environment::of(keys)).unwrap();
+        Self { objects, uploads, asked, _task: AbortOnDropHandle::new(task) }
     }
 
     fn asked(&self) -> Vec<String> {
@@ -219,6 +220,22 @@ async fn an_upload_whose_last_reply_was_lost_is_looked_for() {
         upload.put_part("12345".into()).await.unwrap();
         assert_eq!(upload.complete().await.is_ok(), is_right);
     }
+}
+
+#[tokio::test]
+async fn a_store_that_ends_waits_for_uploads_and_begins_none() {
+    let begun = b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+    let server = Server::start(vec![answer("200 OK", &[], begun), answer("204 No Content", &[], b"")]).await;
+    let mut upload = server.objects.put_multipart(&path()).await.unwrap();
+    server.uploads.close();
+    assert!(server.objects.put_multipart(&path()).await.is_err());
+    let waiting = server.uploads.wait();
+    tokio::pin!(waiting);
+    assert!(futures::poll!(&mut waiting).is_pending());
+    upload.abort().await.unwrap();
+    drop(upload);
+    waiting.await;
+    assert!(server.asked()[1].starts_with("DELETE"), "{:?}", server.asked());
 }
 
 #[tokio::test]
