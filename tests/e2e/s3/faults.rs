@@ -69,9 +69,9 @@ impl Tally {
 }
 
 /// The store, as it is asked with faults and without.
-struct Bed {
-    proxy: Proxy,
-    faulty: Cloud,
+pub(super) struct Bed {
+    pub(super) proxy: Proxy,
+    pub(super) faulty: Cloud,
     direct: Cloud,
     tally: Tally,
     /// The last delivery that is published.
@@ -92,7 +92,7 @@ fn whole(number: u32) -> String {
 }
 
 impl Bed {
-    fn new(server: &S3Server) -> Result<Self> {
+    pub(super) fn new(server: &S3Server) -> Result<Self> {
         let proxy = Proxy::start(server.address(), SEED)?;
         let faulty = Cloud::new(&proxy.endpoint(), "faults")?;
         let direct = Cloud::new(&server.endpoint(), "faults")?;
@@ -124,7 +124,7 @@ impl Bed {
     }
 
     /// Pools the next delivery until it is published. What fails has published nothing.
-    fn pool(&mut self) -> Result<()> {
+    pub(super) fn pool(&mut self) -> Result<()> {
         let number = self.published + 1;
         let file = self.delivery(number)?;
         for _ in 0..ATTEMPTS {
@@ -148,7 +148,7 @@ impl Bed {
     }
 
     /// Pools a file that is uploaded in parts until it is published.
-    fn pool_large(&mut self, round: u32) -> Result<()> {
+    pub(super) fn pool_large(&mut self, round: u32) -> Result<()> {
         let file = large::write_delivery(self.faulty.folder(), LARGE_ROWS, u64::from(round))?;
         for _ in 0..ATTEMPTS {
             let told = Told::by(&self.faulty.run(&["pool", "test.large", &file, "--provider", PROVIDER])?)?;
@@ -165,7 +165,7 @@ impl Bed {
     }
 
     /// Two processes commit at once.
-    fn commit(&mut self, round: u32) -> Result<()> {
+    pub(super) fn commit(&mut self, round: u32) -> Result<()> {
         let names = ["a", "b"].map(|name| format!("{name}{round}"));
         let spawn = |name: &String| -> Result<Child> {
             let mut command = self.faulty.command(&["user", "add", name])?;
@@ -200,7 +200,7 @@ impl Bed {
     }
 
     /// Queries over Flight, each with a text of its own.
-    async fn fly(&mut self, client: &mut Client) -> Result<()> {
+    pub(super) async fn fly(&mut self, client: &mut Client) -> Result<()> {
         for number in 0..FLIGHTS {
             self.asked += 1;
             let sql = format!(
@@ -238,7 +238,7 @@ impl Bed {
     }
 
     /// Everything that was acknowledged is there once, and nothing else.
-    fn settle(&self) -> Result<()> {
+    pub(super) fn settle(&self) -> Result<()> {
         let versions = self.direct.sql(
             "SELECT dataset_name, count(*), count(DISTINCT delivery_id) FROM basin.versions
              WHERE delivery_id IS NOT NULL GROUP BY 1 ORDER BY 1",
