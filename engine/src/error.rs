@@ -7,6 +7,7 @@ use crate::request::QueryId;
 use basin_catalog::{CatalogError, ErrorClass, store_error};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Result of an engine call.
@@ -254,9 +255,46 @@ fn plain(error: DataFusionError) -> EngineError {
             DataFusionError::ArrowError(arrow, _) if is_computation(arrow) => {
                 EngineError::Computation(arrow.to_string())
             }
+            DataFusionError::External(own) => match own.downcast_ref::<EngineError>() {
+                Some(own) => retold(own, DataFusionError::Shared(Arc::clone(&shared))),
+                None => fault(DataFusionError::Shared(shared)),
+            },
             _ => fault(DataFusionError::Shared(shared)),
         },
         other => fault(other),
+    }
+}
+
+/// An error of ours that several operators share, for one of them.
+fn retold(own: &EngineError, shared: DataFusionError) -> EngineError {
+    match own {
+        EngineError::InvalidSql { message, line, column } => {
+            EngineError::InvalidSql { message: message.clone(), line: *line, column: *column }
+        }
+        EngineError::ReadOnly(text) => EngineError::ReadOnly(text.clone()),
+        EngineError::TooLarge(text) => EngineError::TooLarge(text.clone()),
+        EngineError::InvalidParameter(text) => EngineError::InvalidParameter(text.clone()),
+        EngineError::NotFound { name, suggestions } => {
+            EngineError::NotFound { name: name.clone(), suggestions: suggestions.clone() }
+        }
+        EngineError::NoSuchQuery(id) => EngineError::NoSuchQuery(*id),
+        EngineError::PermissionDenied(text) => EngineError::PermissionDenied(text.clone()),
+        EngineError::Withdrawn(text) => EngineError::Withdrawn(text.clone()),
+        EngineError::GroupsOnly { dataset, why } => {
+            EngineError::GroupsOnly { dataset: dataset.clone(), why: why.clone() }
+        }
+        EngineError::PolicyBroken => EngineError::PolicyBroken,
+        EngineError::NotSupported(text) => EngineError::NotSupported(text.clone()),
+        EngineError::Computation(text) => EngineError::Computation(text.clone()),
+        EngineError::Busy(text) => EngineError::Busy(text.clone()),
+        EngineError::Timeout { what, limit } => EngineError::Timeout { what, limit: *limit },
+        EngineError::Cancelled => EngineError::Cancelled,
+        EngineError::OutOfMemory { .. } => EngineError::OutOfMemory { source: Box::new(shared) },
+        EngineError::Store { .. } => EngineError::Store { source: Box::new(shared) },
+        EngineError::Corrupt { .. } => EngineError::Corrupt { source: Box::new(shared) },
+        EngineError::Catalog(_) | EngineError::Internal { .. } => {
+            EngineError::internal("the query engine failed", shared)
+        }
     }
 }
 
@@ -280,6 +318,18 @@ fn is_computation(error: &ArrowError) -> bool {
             | ArrowError::ArithmeticOverflow(_)
             | ArrowError::InvalidArgumentError(_)
     )
+}
+
+/// Tells whether an error is that of a file or of the store, and not of a statement.
+pub(crate) fn is_of_data(error: &DataFusionError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(step) = cause {
+        if step.is::<parquet::errors::ParquetError>() || step.is::<std::io::Error>() {
+            return true;
+        }
+        cause = step.source();
+    }
+    store_error(error).is_some()
 }
 
 /// An error whose text may name files: only its kind is shown.
@@ -333,5 +383,27 @@ fn suggest(names: &[String]) -> String {
     match names {
         [] => "; list what you may query with: SELECT * FROM basin.datasets".to_owned(),
         names => format!("; did you mean {}?", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_operators_share_stays_what_it_is() {
+        let shared = |own: EngineError| {
+            let inner = DataFusionError::Shared(Arc::new(own.into()));
+            EngineError::from(DataFusionError::Shared(Arc::new(inner)))
+        };
+        let computed = shared(EngineError::Computation("cannot cast 'x'".to_owned()));
+        assert!(
+            matches!(&computed, EngineError::Computation(text) if text == "cannot cast 'x'"),
+            "{computed:?}"
+        );
+        let large = shared(EngineError::TooLarge("too much".to_owned()));
+        assert!(matches!(&large, EngineError::TooLarge(_)), "{large:?}");
+        let corrupt = shared(EngineError::Corrupt { source: "part-1.parquet".into() });
+        assert!(matches!(&corrupt, EngineError::Corrupt { .. }), "{corrupt:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! Named: errors of reading a file tell the log which file it was, panics too. Clients are told no paths.
 
-use crate::error::EngineError;
+use crate::error::{EngineError, is_of_data};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::listing::PartitionedFile;
@@ -25,17 +25,18 @@ const LACKS_COLUMN: &str = "is missing from the physical schema";
 /// Adds the file to an error that is the file's or the store's fault; others are of the statement and stay as they are.
 fn named(path: &Arc<str>, error: DataFusionError) -> DataFusionError {
     let of_file = |source| Box::new(FileError { path: Arc::clone(path), source });
-    let named = match EngineError::from(error) {
-        EngineError::Corrupt { source } => EngineError::Corrupt { source: of_file(source) },
-        EngineError::Store { source } => EngineError::Store { source: of_file(source) },
-        EngineError::InvalidSql { message, .. } | EngineError::Computation(message)
-            if message.contains(LACKS_COLUMN) =>
-        {
-            EngineError::Corrupt { source: of_file(message.into()) }
-        }
-        other => other,
-    };
-    named.into()
+    if matches!(error.find_root(), DataFusionError::Execution(text) | DataFusionError::Plan(text) if text.contains(LACKS_COLUMN))
+    {
+        return EngineError::Corrupt { source: of_file(Box::new(error)) }.into();
+    }
+    if !is_of_data(&error) {
+        return error;
+    }
+    match EngineError::from(error) {
+        EngineError::Store { source } => EngineError::Store { source: of_file(source) }.into(),
+        EngineError::Corrupt { source } => EngineError::Corrupt { source: of_file(source) }.into(),
+        other => EngineError::Corrupt { source: of_file(Box::new(other)) }.into(),
+    }
 }
 
 /// Libraries that read a damaged file may panic: the file can't be read, and the query ends with an error.
