@@ -90,10 +90,7 @@ pub(crate) fn p99(sorted: &[Duration]) -> Duration {
 async fn bombs_end_in_errors_and_harm_nobody() -> Result<()> {
     let full = std::env::var("BASIN_BOMBS").is_ok_and(|how| how == "full");
     let store = pooled_copy()?;
-    let config = store.path().join("basin.toml");
-    std::fs::write(&config, CONFIG)?;
-    let words = ["serve", "--listen", "127.0.0.1:0", "--config"].map(std::ffi::OsStr::new);
-    let server = Server::start(store.path(), words.into_iter().chain([config.as_os_str()]))?;
+    let server = Server::configured(store.path(), store.path(), CONFIG)?;
     let [(mut bomber, place), (mut bystander, other)] = two_apart(&server).await?;
     let alone = if full { 300 } else { 30 };
     let quiet = p99(&probe(&mut bystander, |asked| asked == alone).await?);

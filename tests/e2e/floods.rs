@@ -103,10 +103,11 @@ async fn read_slowly(address: String, over: Arc<AtomicBool>) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn floods_delay_nobody_and_take_bounded_memory() -> Result<()> {
     let store = pooled_copy()?;
-    let config = store.path().join("basin.toml");
-    std::fs::write(&config, "[engine]\nmax_running = 64\nmax_running_of_user = 60\nhot_columns_mib = 64\n")?;
-    let words = ["serve", "--listen", "127.0.0.1:0", "--config"].map(std::ffi::OsStr::new);
-    let server = Server::start(store.path(), words.into_iter().chain([config.as_os_str()]))?;
+    let server = Server::configured(
+        store.path(),
+        store.path(),
+        "[engine]\nmax_running = 64\nmax_running_of_user = 60\nhot_columns_mib = 64\n",
+    )?;
     let address = server.address().to_owned();
     let mut bystander = login(&address).await?;
     let quiet = p99(&probe(&mut bystander, |asked| asked == 30).await?);
@@ -162,10 +163,8 @@ async fn floods_delay_nobody_and_take_bounded_memory() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_too_many_is_told_so() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let config = folder.path().join("basin.toml");
-    std::fs::write(&config, "[server]\nmax_connections = 3\nworkers = 1\n")?;
-    let words = ["serve", "--listen", "127.0.0.1:0", "--config"].map(std::ffi::OsStr::new);
-    let server = Server::start(&pooled()?.path, words.into_iter().chain([config.as_os_str()]))?;
+    let server =
+        Server::configured(&pooled()?.path, folder.path(), "[server]\nmax_connections = 3\nworkers = 1\n")?;
     let mut first = login(server.address()).await?;
     let _others = [idle(server.address()).await?, idle(server.address()).await?];
     let mut refused = connect(server.address()).await?;

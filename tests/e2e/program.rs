@@ -140,6 +140,14 @@ impl Server {
         Self::start(store, ["serve", "--listen", "127.0.0.1:0"])
     }
 
+    /// Serves `store` on a free port of the loopback, with a configuration that is written into `folder`.
+    pub(crate) fn configured(store: &Path, folder: &Path, config: &str) -> Result<Self> {
+        let file = folder.join("basin.toml");
+        std::fs::write(&file, config)?;
+        let words = ["serve", "--listen", "127.0.0.1:0", "--config"].map(OsStr::new);
+        Self::start(store, words.into_iter().chain([file.as_os_str()]))
+    }
+
     fn wait_until_ready(&mut self) -> Result<()> {
         let deadline = Instant::now() + READY_TIMEOUT;
         loop {

@@ -21,13 +21,6 @@ const CANCELS: usize = 500;
 const SEED: u64 = 6;
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn start(folder: &std::path::Path, config: &str) -> Result<Server> {
-    let file = folder.join("basin.toml");
-    std::fs::write(&file, config)?;
-    let words = ["serve", "--listen", "127.0.0.1:0", "--config"].map(std::ffi::OsStr::new);
-    Server::start(folder, words.into_iter().chain([file.as_os_str()]))
-}
-
 /// How a stream ended: with all its rows, or with an error.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
@@ -63,7 +56,7 @@ async fn read(address: String, number: usize) -> Result<End> {
 async fn a_server_that_stops_ends_its_streams_whole_or_with_an_error() -> Result<()> {
     let store = pooled_copy()?;
     let limits = "[server]\ndrain_seconds = 8\n[engine]\nmax_running = 120\nmax_running_of_user = 120\n";
-    let server = start(store.path(), limits)?;
+    let server = Server::configured(store.path(), store.path(), limits)?;
     let readers: Vec<_> =
         (0..STREAMS).map(|number| tokio::spawn(read(server.address().to_owned(), number))).collect();
     let mut watcher = login(server.address()).await?;
@@ -117,7 +110,7 @@ async fn queries_that_are_ended_at_any_moment_give_everything_back() -> Result<(
         "[server]\nmetrics_listen = \"127.0.0.1:0\"\n[engine]\nmemory_mib = 96\nspill_dir = \"{}\"\nhot_columns_mib = 0\nresult_cache_mib = 0\n",
         spill.path().display()
     );
-    let server = start(store.path(), &limits)?;
+    let server = Server::configured(store.path(), store.path(), &limits)?;
     let mut client = login(server.address()).await?;
     let mut random = StdRng::seed_from_u64(SEED);
     for number in 0..CANCELS {
@@ -195,7 +188,7 @@ async fn what_a_killed_server_left_on_the_spill_disk_is_removed_by_the_next() ->
     let store = pooled_copy()?;
     let spill = tempfile::tempdir()?;
     let limits = format!("[engine]\nmemory_mib = 64\nspill_dir = \"{}\"\n", spill.path().display());
-    let server = start(store.path(), &limits)?;
+    let server = Server::configured(store.path(), store.path(), &limits)?;
     let mut client = login(server.address()).await?;
     let sorting = tokio::spawn(async move {
         rows(&mut client, "SELECT value FROM generate_series(1, 300000000) ORDER BY value * 7919 % 300000017")
@@ -209,7 +202,7 @@ async fn what_a_killed_server_left_on_the_spill_disk_is_removed_by_the_next() ->
     drop(server);
     ensure!(sorting.await?.is_err(), "the sort went on without its server");
     ensure!(!spilled(spill.path())?.is_empty(), "a killed server cleaned up");
-    let next = start(store.path(), &limits)?;
+    let next = Server::configured(store.path(), store.path(), &limits)?;
     let left = spilled(spill.path())?;
     ensure!(left.is_empty(), "left on the spill disk: {left:?}");
     ensure!(next.stop()? == Some(0));

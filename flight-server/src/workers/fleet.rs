@@ -134,11 +134,6 @@ impl Fleet {
         Err(why)
     }
 
-    /// Tells how many workers accept connections.
-    pub(super) fn ready(&self) -> usize {
-        lock(&self.members).values().filter(|member| *member.ready.borrow()).count()
-    }
-
     fn others(&self, name: Option<&str>) -> Vec<Arc<Member>> {
         let members = lock(&self.members);
         let others = members.values().filter(|member| Some(member.name.as_str()) != name);

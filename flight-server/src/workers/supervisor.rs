@@ -65,12 +65,6 @@ impl Supervisor {
         self.address
     }
 
-    /// Returns the number of workers that accept connections.
-    #[must_use]
-    pub fn ready_workers(&self) -> usize {
-        self.shop.fleet.ready()
-    }
-
     /// Returns who tells how the server does.
     #[must_use]
     pub fn health(&self) -> Arc<dyn Health> {
